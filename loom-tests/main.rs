@@ -1,0 +1,14 @@
+//! The loom models. They run the crate's own source files, compiled into this crate by path.
+//!
+//! `canary` shows that the models see what they must; `parts` takes each module alone, to the end; `whole`
+//! takes the pool, within a bound. `check` is how every model is run.
+#![cfg(loom)]
+
+#[path = "../tests/support/internals.rs"]
+mod internals;
+use internals::*;
+
+mod canary;
+mod check;
+mod parts;
+mod whole;

@@ -1,0 +1,423 @@
+//! Each part alone, explored to the end.
+
+use std::time::Duration;
+
+use loom::thread;
+
+use crate::{
+    admission::{Admission, Entry, Given, Waited},
+    check::check,
+    park::{self, Event},
+    slots::Held,
+    sync::{Arc, AtomicU32, Deadline, Futex, Ordering, UnsafeCell},
+    task::{self, Answer},
+};
+
+/// A deadline that may pass at any moment.
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(1))
+}
+
+/// Memory that belongs to whoever is inside; loom sees two at once.
+struct Guarded(UnsafeCell<u32>);
+
+// SAFETY: loom checks the accesses.
+unsafe impl Sync for Guarded {}
+// SAFETY: as above.
+unsafe impl Send for Guarded {}
+
+impl Guarded {
+    fn new() -> Guarded {
+        Guarded(UnsafeCell::new(0))
+    }
+
+    /// Adds one; what it was before.
+    fn touch(&self) -> u32 {
+        self.0.with_mut(|count| {
+            // SAFETY: loom fails the model if somebody else is inside.
+            let count = unsafe { &mut *count };
+            *count += 1;
+            *count - 1
+        })
+    }
+}
+
+/// Pops a slot, touches what belongs to it, pushes it.
+fn pass_through(admission: &Admission, inside: &Guarded) {
+    if let Entry::Slot(held) = admission.enter() {
+        inside.touch();
+        assert!(matches!(admission.give(held), Given::Back));
+    }
+}
+
+#[test]
+fn max_slot_has_one_owner_at_a_time() {
+    // Goal: MAX on one slot. Method: two threads pass through twice; what belongs to the slot is race-checked.
+    check("stack: 1 slot, 2 threads", None, || {
+        let shared = Arc::new((Admission::new(1), Guarded::new()));
+        let other = shared.clone();
+        let thread = thread::spawn(move || {
+            pass_through(&other.0, &other.1);
+            pass_through(&other.0, &other.1);
+        });
+        pass_through(&shared.0, &shared.1);
+        thread.join().unwrap();
+        assert_eq!(shared.0.snapshot().running, 0);
+    });
+}
+
+fn stack(slots: u16) {
+    let admission = Arc::new(Admission::new(slots));
+    let running = Arc::new(AtomicU32::new(0));
+    let pass = move |admission: &Admission, running: &AtomicU32, times: u32| {
+        for _ in 0..times {
+            if let Entry::Slot(held) = admission.enter() {
+                assert!(running.fetch_add(1, Ordering::Relaxed) < u32::from(slots), "MAX");
+                running.fetch_sub(1, Ordering::Relaxed);
+                assert!(matches!(admission.give(held), Given::Back));
+            }
+        }
+    };
+    let (a, r) = (admission.clone(), running.clone());
+    let thread = thread::spawn(move || {
+        // Takes two and gives them back in the order in which they came: what makes ABA.
+        let first = admission_enter(&a);
+        let second = admission_enter(&a);
+        for held in [first, second].into_iter().flatten() {
+            let _ = a.give(held);
+        }
+        let _ = r;
+    });
+    pass(&admission, &running, 1);
+    thread.join().unwrap();
+    // Every slot is there, each once.
+    let all: Vec<Held> = (0..slots).filter_map(|_| admission_enter(&admission)).collect();
+    assert_eq!(all.len(), usize::from(slots), "a slot is lost");
+    assert!(matches!(admission.enter(), Entry::Full), "a slot is there twice");
+    for held in all {
+        let _ = admission.give(held);
+    }
+}
+
+fn admission_enter(admission: &Admission) -> Option<Held> {
+    match admission.enter() {
+        Entry::Slot(held) => Some(held),
+        _ => None,
+    }
+}
+
+#[test]
+fn stack_of_two_keeps_every_slot() {
+    // Goal: no slot is lost or handed out twice (ABA). Method: pop beside pop, pop, push, push.
+    check("stack: 2 slots", None, || stack(2));
+}
+
+#[test]
+fn stack_of_three_keeps_every_slot() {
+    // Goal: as for two, with a link that matters beneath. Method: the same.
+    check("stack: 3 slots", None, || stack(3));
+}
+
+#[test]
+fn task_result_reaches_the_joiner() {
+    // Goal: RESULT, FREE and one free of the cell. Method: run and release beside join.
+    check("task: join", None, || {
+        let guarded = Arc::new(Guarded::new());
+        let inside = guarded.clone();
+        let (runner, joiner) = task::new(move || inside.touch());
+        let slot = Arc::new(Guarded::new());
+        let given = slot.clone();
+        let worker = thread::spawn(move || {
+            let finished = runner.run();
+            given.touch();
+            finished.release();
+        });
+        assert_eq!(joiner.join().unwrap(), 0);
+        assert_eq!(guarded.touch(), 1);
+        assert_eq!(slot.touch(), 1, "FREE: join returned before the slot was back");
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn task_result_is_dropped_once_whoever_leaves_first() {
+    // Goal: ONCE for the result. Method: run and release beside the drop of the handle, with a counted value.
+    check("task: detach", None, || {
+        let value = std::sync::Arc::new(());
+        let inside = value.clone();
+        let (runner, joiner) = task::new(move || inside);
+        let worker = thread::spawn(move || runner.run().release());
+        drop(joiner);
+        worker.join().unwrap();
+        assert_eq!(std::sync::Arc::strong_count(&value), 1);
+    });
+}
+
+#[test]
+fn task_join_may_time_out_and_try_again() {
+    // Goal: join_timeout loses nothing. Method: a deadline that may pass at any moment, then join.
+    check("task: join_timeout", None, || {
+        let (runner, joiner) = task::new(|| 7);
+        let worker = thread::spawn(move || runner.run().release());
+        let result = match joiner.join_until(soon()) {
+            Ok(result) => result,
+            Err(joiner) => joiner.join(),
+        };
+        assert_eq!(result.unwrap(), 7);
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn task_panic_is_the_result() {
+    // Goal: PANIC. Method: a closure that panics, beside is_finished and join.
+    check("task: panic", None, || {
+        let (runner, joiner) = task::new(|| -> u32 { std::panic::resume_unwind(Box::new(7_u32)) });
+        let worker = thread::spawn(move || runner.run().release());
+        let _ = joiner.is_finished();
+        assert_eq!(*joiner.join().unwrap_err().downcast::<u32>().unwrap(), 7);
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn task_bounce_gives_the_closure_back() {
+    // Goal: ONCE for a task that is given back. Method: bounce beside a wait that may time out.
+    check("task: bounce", None, || {
+        let value = std::sync::Arc::new(());
+        let inside = value.clone();
+        let closure = move || drop(inside);
+        let (runner, joiner) = task::new(closure);
+        let worker = thread::spawn(move || runner.bounce());
+        assert!(matches!(joiner.wait_for_admission(Deadline::NEVER), Answer::Bounced));
+        take_back(joiner, &value);
+        worker.join().unwrap();
+        assert_eq!(std::sync::Arc::strong_count(&value), 1);
+    });
+}
+
+fn take_back(joiner: task::Joiner<()>, value: &std::sync::Arc<()>) {
+    fn of<F: FnOnce()>(joiner: task::Joiner<()>, _like: &F) -> F {
+        // SAFETY: `_like` has the closure's type, and the answer was `Bounced`.
+        unsafe { joiner.take_back() }
+    }
+    let inside = value.clone();
+    let like = move || drop(inside);
+    let closure = of(joiner, &like);
+    drop(like);
+    let _ = closure;
+}
+
+#[test]
+fn sleeper_is_woken() {
+    // Goal: WAKE for a word with one sleeper, with what was written before. Method: sleep beside wake.
+    check("park: one sleeper", None, || {
+        let shared = Arc::new((Futex::new(0), Guarded::new()));
+        let other = shared.clone();
+        let waker = thread::spawn(move || {
+            other.1.touch();
+            let before = other.0.word().swap(2, Ordering::Release);
+            park::wake(&other.0, before);
+        });
+        assert_eq!(park::sleep_until(&shared.0, Deadline::NEVER, |value| value == 2), Some(2));
+        assert_eq!(shared.1.touch(), 1);
+        waker.join().unwrap();
+    });
+}
+
+#[test]
+fn crowd_is_woken() {
+    // Goal: WAKE for an event. Method: two sleepers beside one change.
+    check("park: event", None, || {
+        let shared = Arc::new((Event::new(), AtomicU32::new(0)));
+        let wait = |shared: &(Event, AtomicU32)| {
+            loop {
+                let ticket = shared.0.listen();
+                if shared.1.load(Ordering::Acquire) == 1 {
+                    return;
+                }
+                shared.0.sleep(ticket, Deadline::NEVER);
+            }
+        };
+        let other = shared.clone();
+        let sleeper = thread::spawn(move || wait(&other));
+        let other = shared.clone();
+        let waker = thread::spawn(move || {
+            other.1.swap(1, Ordering::Release);
+            other.0.notify_all();
+        });
+        wait(&shared);
+        sleeper.join().unwrap();
+        waker.join().unwrap();
+    });
+}
+
+/// A worker that holds the only slot: gives it back, and runs what comes of that.
+fn work_off(admission: &Admission, held: Held) {
+    let mut held = held;
+    while let Given::On(slot, position) = admission.give(held) {
+        held = slot;
+        if let Some(task) = admission.claim(position) {
+            task.admit();
+            task.run().release();
+        }
+    }
+}
+
+/// A submitter that finds the pool full: waits in line; on a slot that got free it runs the task itself.
+fn submit(admission: &Admission, deadline: Deadline, task: impl FnOnce() + Send + 'static) -> bool {
+    let (mut runner, joiner) = task::new(task);
+    loop {
+        match admission.enter() {
+            Entry::Slot(held) => {
+                runner.run().release();
+                work_off(admission, held);
+                joiner.join().unwrap();
+                return true;
+            }
+            Entry::Closed => {
+                discard(runner, joiner);
+                return false;
+            }
+            Entry::Full => match admission.wait_in_line(runner, &joiner, deadline) {
+                Waited::Admitted => {
+                    joiner.join().unwrap();
+                    return true;
+                }
+                Waited::Changed(task) => runner = task,
+                Waited::TimedOut(task) => {
+                    discard(task, joiner);
+                    return false;
+                }
+                Waited::Bounced | Waited::NoRoom(_) => unreachable!("neither happens here"),
+            },
+        }
+    }
+}
+
+/// Frees a cell without running it; the closure is leaked, which loom does not see.
+fn discard(runner: task::Runner, joiner: task::Joiner<()>) {
+    drop(joiner);
+    let header = runner.into_raw();
+    let _ = header;
+}
+
+#[test]
+fn waiting_task_runs_once() {
+    // Goal: WAKE and ONCE on a full pool of one. Method: a finishing worker beside a submitter.
+    check("queue: 1 submitter", None, || {
+        let shared = Arc::new((Admission::new(1), Guarded::new()));
+        let held = admission_enter(&shared.0).unwrap();
+        let other = shared.clone();
+        let worker = thread::spawn(move || work_off(&other.0, held));
+        let inside = shared.clone();
+        assert!(submit(&shared.0, Deadline::NEVER, move || assert_eq!(inside.1.touch(), 0)));
+        worker.join().unwrap();
+        assert_eq!(shared.1.touch(), 1);
+        assert!(matches!(shared.0.enter(), Entry::Slot(_)), "the slot is lost");
+    });
+}
+
+fn two_submitters(first: fn() -> Deadline, second: fn() -> Deadline, close: bool) {
+    let shared = Arc::new((Admission::new(1), Guarded::new()));
+    let held = admission_enter(&shared.0).unwrap();
+    let other = shared.clone();
+    let submitter = thread::spawn(move || {
+        let inside = other.clone();
+        submit(&other.0, first(), move || _ = inside.1.touch())
+    });
+    let other = shared.clone();
+    let worker = thread::spawn(move || {
+        if close {
+            let _ = other.0.close();
+        }
+        work_off(&other.0, held)
+    });
+    let inside = shared.clone();
+    let ran = submit(&shared.0, second(), move || _ = inside.1.touch());
+    let both = u32::from(submitter.join().unwrap()) + u32::from(ran);
+    worker.join().unwrap();
+    assert_eq!(shared.1.touch(), both, "ONCE");
+    assert_eq!(shared.0.snapshot().waiting, 0);
+    assert_eq!(shared.0.snapshot().running, 0, "WAKE: the slot is not back");
+}
+
+#[test]
+fn two_waiting_tasks_run_once_each() {
+    // Goal: WAKE, ONCE and the helped count. Method: two submitters beside a finishing worker.
+    check("queue: 2 submitters", Some(3), || two_submitters(|| Deadline::NEVER, || Deadline::NEVER, false));
+}
+
+#[test]
+fn cancelling_against_hand_over_strands_nobody() {
+    // Goal: ONCE, REFUSE and WAKE under cancellation. Method: one of two submitters may give up at any moment.
+    check("queue: cancel", Some(3), || two_submitters(soon, || Deadline::NEVER, false));
+}
+
+#[test]
+fn closing_against_waiting_strands_nobody() {
+    // Goal: REFUSE and WAKE at close. Method: close and finish beside two submitters.
+    check("queue: close", Some(3), || two_submitters(soon, || Deadline::NEVER, true));
+}
+
+#[test]
+fn waiter_sees_the_quiescence_after_its_call() {
+    // Goal: WAIT on slots alone. Method: a worker that finishes, begins again and finishes beside a waiter.
+    check("wait: 1 waiter", None, || {
+        let shared = Arc::new((Admission::new(1), Guarded::new()));
+        let held = admission_enter(&shared.0).unwrap();
+        let other = shared.clone();
+        let worker = thread::spawn(move || {
+            other.1.touch();
+            assert!(matches!(other.0.give(held), Given::Back));
+            let held = admission_enter(&other.0).unwrap();
+            assert!(matches!(other.0.give(held), Given::Back));
+        });
+        assert!(shared.0.wait(Deadline::NEVER));
+        // What the first task did is visible; the worker does not touch it again.
+        assert_eq!(shared.1.touch(), 1);
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn two_waiters_are_both_answered() {
+    // Goal: WAIT for two. Method: two waiters beside the finish of the only task.
+    check("wait: 2 waiters", None, || {
+        let admission = Arc::new(Admission::new(1));
+        let held = admission_enter(&admission).unwrap();
+        let other = admission.clone();
+        let waiter = thread::spawn(move || assert!(other.wait(Deadline::NEVER)));
+        let other = admission.clone();
+        let worker = thread::spawn(move || drop(other.give(held)));
+        assert!(admission.wait(Deadline::NEVER));
+        waiter.join().unwrap();
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn wait_is_not_answered_early() {
+    // Goal: WAIT does not return on the quiescence before the call. Method: a waiter that spawned its own task
+    // after an earlier quiescence, whose clearer may still be on its way to wake.
+    check("wait: late clearer", None, || {
+        let shared = Arc::new((Admission::new(1), AtomicU32::new(0)));
+        let held = admission_enter(&shared.0).unwrap();
+        let other = shared.clone();
+        let earlier = thread::spawn(move || {
+            let _ = other.0.wait(soon());
+            drop(other.0.give(held));
+        });
+        if let Some(held) = admission_enter(&shared.0) {
+            let other = shared.clone();
+            let worker = thread::spawn(move || {
+                other.1.fetch_add(1, Ordering::Relaxed);
+                drop(other.0.give(held));
+            });
+            assert!(shared.0.wait(Deadline::NEVER));
+            assert_eq!(shared.1.load(Ordering::Relaxed), 1, "WAIT returned while an earlier task ran");
+            worker.join().unwrap();
+        }
+        earlier.join().unwrap();
+    });
+}

@@ -1,0 +1,167 @@
+//! The whole pool, within a bound.
+
+use std::time::Duration;
+
+use loom::thread;
+
+use crate::{
+    Pool,
+    check::check,
+    sync::{Arc, AtomicU32, Ordering},
+};
+
+/// Counts those inside, and fails above `max`.
+struct Gauge(AtomicU32, u32);
+
+impl Gauge {
+    fn pass(&self) {
+        assert!(self.0.fetch_add(1, Ordering::Relaxed) < self.1, "MAX");
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn result_comes_back() {
+    // Goal: RESULT, FREE, END. Method: spawn, join, try_spawn at once, drop.
+    check("pool: spawn, join, try_spawn", Some(3), || {
+        let pool = Pool::new(1);
+        assert_eq!(pool.spawn(|| 1).join().unwrap(), 1);
+        let again = pool.try_spawn(|| 2).expect("FREE: join has returned, so the permit is free");
+        assert_eq!(again.join().unwrap(), 2);
+    });
+}
+
+#[test]
+fn panic_comes_back_and_the_worker_lives_on() {
+    // Goal: PANIC. Method: a panic, then a value from the same worker.
+    check("pool: panic", Some(3), || {
+        let pool = Pool::new(1);
+        let bad = pool.spawn(|| -> u32 { std::panic::resume_unwind(Box::new("no")) });
+        let good = pool.spawn(|| 7_u32);
+        assert_eq!(*bad.join().unwrap_err().downcast::<&str>().unwrap(), "no");
+        assert_eq!(good.join().unwrap(), 7);
+        assert_eq!(pool.threads(), 1);
+    });
+}
+
+fn two_submitters(max: usize) {
+    let pool = Arc::new(Pool::new(max));
+    let gauge = Arc::new(Gauge(AtomicU32::new(0), max as u32));
+    let (p, g) = (pool.clone(), gauge.clone());
+    let other = thread::spawn(move || {
+        let h = p.spawn(move || g.pass());
+        drop(h);
+    });
+    let g = gauge.clone();
+    let mine = pool.spawn(move || g.pass());
+    mine.join().unwrap();
+    other.join().unwrap();
+}
+
+#[test]
+fn never_more_than_max_of_one() {
+    // Goal: MAX, WAKE. Method: two submitters on a pool of one.
+    check("pool: 2 submitters, max 1", Some(2), || two_submitters(1));
+}
+
+#[test]
+fn never_more_than_max_of_two() {
+    // Goal: MAX in a cold pool. Method: two submitters on a pool of two.
+    check("pool: 2 submitters, max 2", Some(2), || two_submitters(2));
+}
+
+#[test]
+fn wait_returns_when_all_is_done() {
+    // Goal: WAIT. Method: two tasks, then wait: both handles are finished.
+    check("pool: wait", Some(2), || {
+        let pool = Pool::new(1);
+        let tasks = [pool.spawn(|| ()), pool.spawn(|| ())];
+        pool.wait();
+        assert!(tasks.iter().all(|task| task.is_finished()));
+    });
+}
+
+#[test]
+fn wait_returns_beside_a_submitter() {
+    // Goal: WAIT while others go on. Method: a waiter beside a submitter of two tasks.
+    check("pool: wait beside submitter", Some(2), || {
+        let pool = Arc::new(Pool::new(1));
+        let first = pool.spawn(|| ());
+        let other = pool.clone();
+        let submitter = thread::spawn(move || drop(other.spawn(|| ())));
+        pool.wait();
+        assert!(first.is_finished());
+        submitter.join().unwrap();
+    });
+}
+
+#[test]
+fn timed_out_task_comes_back() {
+    // Goal: REFUSE and ONCE. Method: spawn_timeout on a full pool, whose deadline may pass at any moment.
+    check("pool: spawn_timeout", Some(2), || {
+        let pool = Pool::new(1);
+        let first = pool.spawn(|| ());
+        match pool.spawn_timeout(Duration::from_secs(1), || 7) {
+            Ok(task) => assert_eq!(task.join().unwrap(), 7),
+            Err(refused) => assert_eq!(refused.into_inner()(), 7),
+        }
+        first.join().unwrap();
+        assert_eq!(pool.waiting(), 0);
+    });
+}
+
+#[test]
+fn close_lets_accepted_tasks_finish() {
+    // Goal: REFUSE, ONCE. Method: close beside a spawn.
+    check("pool: close", Some(2), || {
+        let pool = Arc::new(Pool::new(1));
+        let first = pool.spawn(|| 1);
+        let other = pool.clone();
+        let closer = thread::spawn(move || other.close());
+        match pool.spawn_timeout(Duration::MAX, || 2) {
+            Ok(task) => assert_eq!(task.join().unwrap(), 2),
+            Err(refused) => assert_eq!(refused.into_inner()(), 2),
+        }
+        assert_eq!(first.join().unwrap(), 1);
+        closer.join().unwrap();
+        assert!(pool.try_spawn(|| ()).is_err());
+    });
+}
+
+#[test]
+fn drop_inside_its_own_task_ends_the_pool() {
+    // Goal: END. Method: the last reference to the pool is dropped by one of its tasks.
+    check("pool: drop inside its own task", Some(2), || {
+        let pool = Arc::new(Pool::new(2));
+        let inside = pool.clone();
+        let task = pool.spawn(move || drop(inside));
+        drop(pool);
+        task.join().unwrap();
+    });
+}
+
+#[test]
+fn nested_spawn_never_hangs() {
+    // Goal: NEST. Method: a task spawns on its own pool of one and joins.
+    check("pool: nested", Some(2), || {
+        let pool = Arc::new(Pool::new(1));
+        let inside = pool.clone();
+        let task = pool.spawn(move || inside.spawn(|| 7).join().unwrap());
+        assert_eq!(task.join().unwrap(), 7);
+    });
+}
+
+#[test]
+fn drop_finishes_what_was_accepted() {
+    // Goal: END, ONCE. Method: two detached tasks, then drop.
+    check("pool: drop", Some(2), || {
+        let count = Arc::new(AtomicU32::new(0));
+        let pool = Pool::new(2);
+        for _ in 0..2 {
+            let count = count.clone();
+            drop(pool.spawn(move || count.fetch_add(1, Ordering::Relaxed)));
+        }
+        drop(pool);
+        assert_eq!(count.load(Ordering::Relaxed), 2);
+    });
+}

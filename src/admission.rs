@@ -1,0 +1,389 @@
+//! The protocol: the one atomic word, and every CAS loop over it.
+//!
+//! Each loop has the same shape: load the word, look up the pure transition in [`crate::word`], CAS. What
+//! the threads do between these steps, and why nothing is lost, is in docs/PROTOCOL.md.
+//!
+//! Orderings in short: **[WORD]** the word is loaded with Acquire and changed by RMWs with Release (at
+//! least), never stored; so whoever sees a word has everything that was done before any of the transitions
+//! that led to it. A CAS that fails is Relaxed: the loop loads again.
+//!
+//! **WAIT**: the CAS that makes the last slot free changes the wave if somebody watches; a waiter has set
+//! `watched` by a CAS of its own, so it cannot miss it. **SHORT**: whoever puts a slot aside sets `short` by
+//! an RMW on the word while tasks wait; the worker that later finds nothing waiting clears it and puts the
+//! slots back.
+
+use crossbeam_utils::CachePadded;
+
+use crate::{
+    park::Event,
+    queue::{Queue, START, Seat},
+    slots::{Aside, Held, Slots},
+    sync::{AtomicU64, Deadline, Ordering},
+    task::{Answer, Joiner, Runner},
+    word::{Position, State, VALUE_MAX, Word},
+};
+
+/// What a submitter finds.
+#[must_use]
+pub(crate) enum Entry {
+    /// A slot: the task is admitted.
+    Slot(Held),
+    /// No slot is free.
+    Full,
+    /// The pool was closed.
+    Closed,
+}
+
+/// What became of a slot that was given back.
+#[must_use]
+pub(crate) enum Given {
+    /// It is free.
+    Back,
+    /// It is free, and with it the pool is closed and quiescent: the giver sends the workers home.
+    Over,
+    /// A task waits: the giver keeps the slot and claims the task at this position.
+    On(Held, Position),
+}
+
+/// What became of a task that was to wait.
+#[must_use]
+pub(crate) enum Waited {
+    /// A worker has it.
+    Admitted,
+    /// The pool is no longer full, or closed: start over.
+    Changed(Runner),
+    /// The runner was given back; the closure is the joiner's: start over.
+    Bounced,
+    /// The deadline has passed.
+    TimedOut(Runner),
+    /// As many positions are counted as can be.
+    NoRoom(Runner),
+}
+
+/// The word, and what it decides about.
+pub(crate) struct Admission {
+    word: CachePadded<AtomicU64>,
+    slots: Slots,
+    queue: Queue,
+    aside: Aside,
+    quiescence: Event,
+    room: Event,
+}
+
+impl Admission {
+    pub(crate) fn new(max: u16) -> Admission {
+        let (slots, word) = Slots::new(max, START);
+        Admission {
+            word: CachePadded::new(AtomicU64::new(word.0)),
+            slots,
+            queue: Queue::new(),
+            aside: Aside::new(),
+            quiescence: Event::new(),
+            room: Event::new(),
+        }
+    }
+
+    pub(crate) fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    fn load(&self) -> Word {
+        // Acquire [WORD]: pairs with the Release half of every CAS below.
+        Word(self.word.load(Ordering::Acquire))
+    }
+
+    /// Replaces `from` by `to`, if the word is still `from`.
+    fn change(&self, from: Word, to: Word) -> bool {
+        // AcqRel [WORD]: Release publishes what the caller did (links written, results released, positions
+        // installed). Acquire: where the same word has come back since it was loaded (an idle pool's `Busy`),
+        // what was done meanwhile is visible too.
+        // Relaxed on failure: every loop loads again.
+        self.word.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Takes a free slot, if there is one. Never blocks.
+    pub(crate) fn enter(&self) -> Entry {
+        loop {
+            let word = self.load();
+            if word.is_closed() {
+                return Entry::Closed;
+            }
+            let State::Idle { top, .. } = word.state() else {
+                return Entry::Full;
+            };
+            if self.change(word, self.slots.popped(word, top)) {
+                // SAFETY: the CAS popped `top`.
+                return Entry::Slot(unsafe { self.slots.hold(top) });
+            }
+        }
+    }
+
+    /// Gives a worker's slot back, or on to the task at the head. Never blocks.
+    pub(crate) fn give(&self, held: Held) -> Given {
+        loop {
+            let word = self.load();
+            if let State::Busy { waiting: 1.., head } = word.state() {
+                if self.take(word) {
+                    return Given::On(held, head);
+                }
+            } else if word.is_short() {
+                if self.change(word, word.without_short()) {
+                    while let Some(vacant) = self.aside.pop(&self.slots) {
+                        // Not `Over`, which needs every slot, while this one is held.
+                        let _ = self.put_back(vacant);
+                    }
+                }
+            } else if let Some(given) = self.try_push(&held, word) {
+                return given;
+            }
+        }
+    }
+
+    /// Takes the head position out of the count.
+    fn take(&self, word: Word) -> bool {
+        let taken = self.change(word, word.with_taken());
+        if taken && word.waiting() == VALUE_MAX {
+            self.room.notify_all();
+        }
+        taken
+    }
+
+    /// Pushes `held` onto `word`, in which nothing waits; `None` if the word has changed.
+    fn try_push(&self, held: &Held, word: Word) -> Option<Given> {
+        let (pushed, quiescent) = self.slots.prepare_push(held, word);
+        let next = if quiescent { pushed.with_quiescence() } else { pushed };
+        if !self.change(word, next) {
+            return None;
+        }
+        // From here on the slot is anybody's.
+        if quiescent && word.is_watched() {
+            self.quiescence.notify_all();
+        }
+        Some(if quiescent && word.is_closed() { Given::Over } else { Given::Back })
+    }
+
+    /// Claims the task at a position that `give` handed out; `None` if it is dead.
+    pub(crate) fn claim(&self, position: Position) -> Option<Runner> {
+        // SAFETY: `give` took the position out of the word, for this caller alone.
+        unsafe { self.queue.claim(position) }
+    }
+
+    /// Lets `task` wait for its turn, first come first served, until a worker has it.
+    pub(crate) fn wait_in_line<T>(&self, task: Runner, joiner: &Joiner<T>, deadline: Deadline) -> Waited {
+        let seat = self.queue.sit(task);
+        let Some(position) = self.install(&seat) else {
+            // SAFETY: the seat was installed nowhere.
+            let task = unsafe { self.queue.leave_with_task(seat) };
+            let full = self.load().waiting() == VALUE_MAX;
+            return if full { Waited::NoRoom(task) } else { Waited::Changed(task) };
+        };
+        if !self.count(position) && self.queue.withdraw(position, &seat) {
+            // SAFETY: the entry is withdrawn.
+            return Waited::Changed(unsafe { self.queue.leave_with_task(seat) });
+        }
+        let mut answer = joiner.wait_for_admission(deadline);
+        if let Answer::TimedOut = answer {
+            if self.queue.withdraw(position, &seat) {
+                self.sweep();
+                // SAFETY: the entry is withdrawn.
+                return Waited::TimedOut(unsafe { self.queue.leave_with_task(seat) });
+            }
+            // A worker has claimed it and is about to say so.
+            answer = joiner.wait_for_admission(Deadline::NEVER);
+        }
+        self.queue.leave(seat);
+        match answer {
+            Answer::Bounced => Waited::Bounced,
+            Answer::Admitted | Answer::TimedOut => Waited::Admitted,
+        }
+    }
+
+    /// Writes the seat at the tail; counts what others have written there. `None` if the pool is no longer
+    /// full, or closed, or no more can be counted.
+    fn install(&self, seat: &Seat) -> Option<Position> {
+        loop {
+            let word = self.load();
+            let tail = word.state().tail()?;
+            if word.is_closed() || word.waiting() == VALUE_MAX {
+                return None;
+            }
+            if self.queue.install(tail, seat) {
+                return Some(tail);
+            }
+            // Another's entry (or a hole) is at the tail: count it, in case its submitter is stopped.
+            let _ = self.change(word, word.with_counted());
+        }
+    }
+
+    /// Sees to it that `position`, just installed, is counted. False if it may not be: then the entry has to
+    /// be withdrawn, and if that fails, somebody has counted it after all and a worker has it.
+    fn count(&self, position: Position) -> bool {
+        loop {
+            let word = self.load();
+            let Some(tail) = word.state().tail() else {
+                return false;
+            };
+            if position.is_before(tail) {
+                return true;
+            }
+            if word.is_closed() || word.waiting() == VALUE_MAX {
+                return false;
+            }
+            if self.change(word, word.with_counted()) {
+                return true;
+            }
+        }
+    }
+
+    /// Takes dead positions at the head out of the count.
+    fn sweep(&self) {
+        loop {
+            let word = self.load();
+            let State::Busy { waiting: 1.., head } = word.state() else {
+                return;
+            };
+            if !self.queue.close(head) {
+                return;
+            }
+            self.take(word);
+        }
+    }
+
+    /// Sleeps until fewer positions are counted than can be; false when the deadline has passed.
+    pub(crate) fn wait_for_room(&self, deadline: Deadline) -> bool {
+        let ticket = self.room.listen();
+        self.load().waiting() < VALUE_MAX || self.room.sleep(ticket, deadline)
+    }
+
+    /// Returns once every slot is free, at one moment after the call; false when the deadline passes first.
+    pub(crate) fn wait(&self, deadline: Deadline) -> bool {
+        let Some(wave) = self.watch() else {
+            return true;
+        };
+        loop {
+            let ticket = self.quiescence.listen();
+            if self.load().wave() != wave {
+                return true;
+            }
+            if !self.quiescence.sleep(ticket, deadline) {
+                return self.load().wave() != wave;
+            }
+        }
+    }
+
+    /// Asks for word of the next quiescence, and says which wave it is; `None` if every slot is free now.
+    fn watch(&self) -> Option<u64> {
+        loop {
+            let word = self.load();
+            let quiescent = self.slots.depth(word) as usize == self.slots.max();
+            let next = if quiescent { word } else { word.with_watched() };
+            // A CAS even where nothing changes: it shows that the depth belongs to this word.
+            if self.change(word, next) {
+                return (!quiescent).then(|| word.wave());
+            }
+        }
+    }
+
+    /// Refuses new tasks. Whoever calls it first on a quiescent pool sends the workers home.
+    pub(crate) fn close(&self) -> Given {
+        loop {
+            let word = self.load();
+            if word.is_closed() {
+                return Given::Back;
+            }
+            let quiescent = self.slots.depth(word) as usize == self.slots.max();
+            if self.change(word, word.with_closed()) {
+                return if quiescent { Given::Over } else { Given::Back };
+            }
+        }
+    }
+
+    /// Gives a vacant slot back. While tasks wait that no thread can be had for, it is put aside.
+    pub(crate) fn put_back(&self, vacant: Held) -> Given {
+        let mut held = vacant;
+        loop {
+            let word = self.load();
+            if word.waiting() == 0 {
+                if let Some(given) = self.try_push(&held, word) {
+                    return given;
+                }
+                continue;
+            }
+            self.aside.push(&self.slots, held);
+            if self.change(word, word.with_short()) {
+                return Given::Back;
+            }
+            match self.aside.pop(&self.slots) {
+                Some(slot) => held = slot,
+                None => return Given::Back,
+            }
+        }
+    }
+
+    /// Puts a vacant slot aside, whatever the word says, so that a task can wait for a worker as on a full
+    /// pool. The caller calls [`settle`](Admission::settle) before it returns.
+    pub(crate) fn put_aside(&self, vacant: Held) {
+        self.aside.push(&self.slots, vacant);
+        loop {
+            let word = self.load();
+            if self.change(word, word.with_short()) {
+                return;
+            }
+        }
+    }
+
+    /// Puts back what lies aside, unless tasks wait: then the next worker that finds none does.
+    pub(crate) fn settle(&self) -> Given {
+        loop {
+            let word = self.load();
+            if word.waiting() > 0 {
+                if self.change(word, word.with_short()) {
+                    return Given::Back;
+                }
+                continue;
+            }
+            let Some(vacant) = self.aside.pop(&self.slots) else {
+                return Given::Back;
+            };
+            if let Given::Over = self.put_back(vacant) {
+                return Given::Over;
+            }
+        }
+    }
+
+    /// Gives a vacant slot back where there is no worker at all: whoever waits for one starts over, and
+    /// hears for itself that there is no thread.
+    pub(crate) fn surrender(&self, vacant: Held) -> Given {
+        let mut held = vacant;
+        loop {
+            match self.give(held) {
+                Given::On(slot, position) => {
+                    held = slot;
+                    if let Some(task) = self.claim(position) {
+                        task.bounce();
+                    }
+                }
+                given => return given,
+            }
+        }
+    }
+
+    /// One snapshot, for the eye.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let word = self.load();
+        let (waiting, free) = match word.state() {
+            State::Busy { waiting, head } => (self.queue.live(head, waiting), 0),
+            State::Idle { .. } => (0, self.slots.depth(word) as usize),
+        };
+        let aside = if word.is_short() { usize::from(self.aside.count()) } else { 0 };
+        Snapshot { running: self.slots.max().saturating_sub(free + aside), waiting, closed: word.is_closed() }
+    }
+}
+
+/// What the word said at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Snapshot {
+    pub(crate) running: usize,
+    pub(crate) waiting: usize,
+    pub(crate) closed: bool,
+}

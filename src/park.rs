@@ -1,0 +1,92 @@
+//! Sleeping and waking, for threads of ours and of the user's alike: never `std::thread::park`, whose token
+//! belongs to the user.
+//!
+//! Two shapes. A word with one sleeper ([`sleep_until`], [`wake`]): the sleeper sets the bit [`ASLEEP`] in
+//! the very word whose change it waits for, by CAS, so a waker's RMW on that word either comes first and is
+//! seen, or sees the bit. A crowd ([`Event`]): the sleepers take a ticket, look at what they wait for, and
+//! sleep unless the ticket is stale; the waker changes what they look at and then makes the ticket stale.
+//!
+//! A sleeper first looks at its word a few times (`SPINS`), since a wake-up costs some microseconds and the
+//! answer is often nearer; on a single core it sleeps at once, since nobody could answer meanwhile.
+
+use crate::sync::{AtomicU32, Deadline, Futex, Ordering, SPINS, cores, spin_loop};
+
+/// Set in a futex word while its one sleeper sleeps, or is about to.
+pub(crate) const ASLEEP: u32 = 1;
+
+/// Sleeps until the word satisfies `done`; `None` when the deadline passes first. One sleeper at a time.
+pub(crate) fn sleep_until(futex: &Futex, deadline: Deadline, done: impl Fn(u32) -> bool) -> Option<u32> {
+    if let Some(value) = spin(futex.word(), &done) {
+        return Some(value);
+    }
+    loop {
+        // Acquire [SIGNAL]: pairs with the waker's Release RMW; what it wrote before is visible.
+        let value = futex.word().load(Ordering::Acquire);
+        if done(value) {
+            return Some(value);
+        }
+        // Relaxed: the bit carries no data; being an RMW it keeps the word's release sequences whole.
+        let marked =
+            futex.word().compare_exchange(value, value | ASLEEP, Ordering::Relaxed, Ordering::Relaxed);
+        if marked.is_ok() && !futex.sleep(value | ASLEEP, deadline) {
+            // Acquire [SIGNAL]: as above, for a waker that came at the last moment.
+            let last = futex.word().fetch_and(!ASLEEP, Ordering::Acquire) & !ASLEEP;
+            return done(last).then_some(last);
+        }
+    }
+}
+
+/// Wakes the sleeper of `futex` if `before`, the value that the waker's RMW replaced, says that there is one.
+pub(crate) fn wake(futex: &Futex, before: u32) {
+    if before & ASLEEP != 0 {
+        futex.wake_one();
+    }
+}
+
+fn spin(word: &AtomicU32, done: &impl Fn(u32) -> bool) -> Option<u32> {
+    if SPINS == 0 || !several_cores() {
+        return None;
+    }
+    for _ in 0..SPINS {
+        // Acquire [SIGNAL]: as in `sleep_until`.
+        let value = word.load(Ordering::Acquire);
+        if done(value) {
+            return Some(value);
+        }
+        spin_loop();
+    }
+    None
+}
+
+fn several_cores() -> bool {
+    static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *CORES.get_or_init(cores) > 1
+}
+
+/// A crowd of sleepers, woken all at once (an event count).
+pub(crate) struct Event(Futex);
+
+impl Event {
+    pub(crate) fn new() -> Event {
+        Event(Futex::new(0))
+    }
+
+    /// A ticket. To be taken before looking at what one waits for.
+    pub(crate) fn listen(&self) -> u32 {
+        // Acquire [EVENT]: pairs with the Release in `notify_all`; whoever reads a new ticket also sees the
+        // change that made the old ones stale.
+        self.0.word().load(Ordering::Acquire)
+    }
+
+    /// Sleeps unless `ticket` is stale; may return for no reason. False when the deadline has passed.
+    pub(crate) fn sleep(&self, ticket: u32, deadline: Deadline) -> bool {
+        self.0.sleep(ticket, deadline)
+    }
+
+    /// Makes all tickets stale and wakes their sleepers. To be called after the change.
+    pub(crate) fn notify_all(&self) {
+        // Release [EVENT]: the change made before is visible to whoever reads the new ticket.
+        self.0.word().fetch_add(1, Ordering::Release);
+        self.0.wake_all();
+    }
+}

@@ -1,0 +1,167 @@
+//! What a submitter does: the short way on a pool with a parked worker, and the long one.
+
+use std::io;
+
+use crate::{
+    admission::{Entry, Waited},
+    error::{Refusal, TrySpawnError},
+    handle::JoinHandle,
+    slots::Held,
+    sync::{Arc, Deadline},
+    task::{self, Joiner, Runner},
+    worker::Crew,
+};
+
+/// How long a submitter waits on a full pool.
+#[derive(Clone, Copy)]
+pub(crate) enum Patience {
+    /// Not at all.
+    None,
+    /// Until then.
+    Until(Deadline),
+    /// For ever; but inside one of the pool's own tasks it runs the new one itself (NEST).
+    Endless,
+}
+
+impl Patience {
+    fn deadline(self) -> Deadline {
+        match self {
+            Patience::Until(deadline) => deadline,
+            Patience::None | Patience::Endless => Deadline::NEVER,
+        }
+    }
+}
+
+/// How the long way ended.
+enum Outcome {
+    Admitted,
+    /// The closure is the joiner's; the submitter starts over.
+    Bounced,
+    /// To be run by the submitter, on the permit that it is running on.
+    Inline(Runner),
+    Refused(Refusal, Runner),
+}
+
+/// Submits `f`.
+pub(crate) fn submit<F, T>(
+    crew: &Arc<Crew>,
+    f: F,
+    patience: Patience,
+) -> Result<JoinHandle<T>, TrySpawnError<F>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let mut f = f;
+    loop {
+        let entry = crew.admission.enter();
+        match (&entry, patience) {
+            (Entry::Closed, _) => return Err(TrySpawnError::Closed(f)),
+            (Entry::Full, Patience::None) => return Err(TrySpawnError::Full(f)),
+            _ => {}
+        }
+        let (runner, joiner) = task::new(f);
+        match admit(crew, entry, runner, &joiner, patience) {
+            Outcome::Admitted => return Ok(JoinHandle::new(joiner)),
+            Outcome::Inline(runner) => {
+                runner.run().release();
+                return Ok(JoinHandle::new(joiner));
+            }
+            Outcome::Refused(why, runner) => {
+                // SAFETY: the two are the sides of the cell made above.
+                let f = unsafe { task::reclaim(runner, joiner) };
+                return Err(why.with(f));
+            }
+            // SAFETY: the cell was made above, and it bounced.
+            Outcome::Bounced => f = unsafe { joiner.take_back() },
+        }
+    }
+}
+
+/// Sees `task` through until it is admitted or refused.
+fn admit<T>(crew: &Arc<Crew>, entry: Entry, task: Runner, joiner: &Joiner<T>, patience: Patience) -> Outcome {
+    let mut line = Line { crew, patience, refused: None };
+    let mut entry = entry;
+    let mut task = task;
+    let outcome = loop {
+        let step = match entry {
+            Entry::Slot(held) => line.enter(held, task),
+            Entry::Full => line.wait(task, joiner),
+            Entry::Closed => Err(Outcome::Refused(Refusal::Closed, task)),
+        };
+        match step {
+            Ok(again) => task = again,
+            Err(outcome) => break outcome,
+        }
+        entry = crew.admission.enter();
+    };
+    if line.refused.is_some() {
+        crew.see_to(crew.admission.settle());
+    }
+    outcome
+}
+
+/// One submitter on the long way. Its steps give the task back to go on with, or say how it ended.
+struct Line<'a> {
+    crew: &'a Arc<Crew>,
+    patience: Patience,
+    /// The operating system has refused a thread during this call.
+    refused: Option<io::ErrorKind>,
+}
+
+impl Line<'_> {
+    /// With a slot in hand.
+    fn enter(&mut self, held: Held, task: Runner) -> Result<Runner, Outcome> {
+        let admission = &self.crew.admission;
+        if admission.slots().is_manned(&held) {
+            admission.slots().hand(held, task);
+            return Err(Outcome::Admitted);
+        }
+        let (held, task, error) = match Crew::man(self.crew, held, task) {
+            Ok(()) => return Err(Outcome::Admitted),
+            Err(refused) => refused,
+        };
+        self.refused = Some(error.kind());
+        if self.crew.threads() == 0 {
+            self.crew.see_to(admission.surrender(held));
+            return Err(Outcome::Refused(Refusal::Os(error), task));
+        }
+        match self.patience {
+            Patience::None => {
+                self.crew.see_to(admission.put_back(held));
+                Err(Outcome::Refused(Refusal::Os(error), task))
+            }
+            Patience::Endless if self.crew.is_own() => {
+                self.crew.see_to(admission.put_back(held));
+                Err(Outcome::Inline(task))
+            }
+            _ => {
+                admission.put_aside(held);
+                Ok(task)
+            }
+        }
+    }
+
+    /// On a full pool.
+    fn wait<T>(&mut self, task: Runner, joiner: &Joiner<T>) -> Result<Runner, Outcome> {
+        let admission = &self.crew.admission;
+        match self.patience {
+            Patience::None => return Err(Outcome::Refused(Refusal::Full, task)),
+            Patience::Endless if self.crew.is_own() => return Err(Outcome::Inline(task)),
+            _ => {}
+        }
+        match admission.wait_in_line(task, joiner, self.patience.deadline()) {
+            Waited::Admitted => Err(Outcome::Admitted),
+            Waited::Bounced => Err(Outcome::Bounced),
+            Waited::Changed(task) => Ok(task),
+            Waited::TimedOut(task) => Err(Outcome::Refused(Refusal::Full, task)),
+            Waited::NoRoom(task) => match self.patience {
+                Patience::Endless => {
+                    admission.wait_for_room(Deadline::NEVER);
+                    Ok(task)
+                }
+                _ => Err(Outcome::Refused(Refusal::Full, task)),
+            },
+        }
+    }
+}

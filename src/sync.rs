@@ -1,0 +1,266 @@
+//! The only door to atomics, shared cells, threads, sleeping and time: std's, or loom's under `cfg(loom)`.
+//!
+//! Both faces have the same names, so that the code above reads the same whichever is behind it. What loom
+//! lacks is built here from what it has: a [`Futex`] that sleeps, a [`Deadline`] that may pass at any moment.
+
+pub(crate) use face::*;
+
+#[cfg(not(loom))]
+mod face {
+    use std::{
+        io,
+        time::{Duration, Instant},
+    };
+
+    pub(crate) use std::{
+        hint::spin_loop,
+        sync::{
+            Arc,
+            atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+        },
+        thread::JoinHandle,
+        thread_local,
+    };
+    use wait_on_address::AtomicWait;
+
+    /// Items in the first chunk of an [`Arena`](crate::arena::Arena).
+    pub(crate) const CHUNK: usize = 64;
+
+    /// How often a sleeper looks at its word before it sleeps, where there is more than one core.
+    pub(crate) const SPINS: u32 = 100;
+
+    /// A cell whose accesses loom can watch.
+    #[derive(Debug)]
+    pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) fn new(value: T) -> UnsafeCell<T> {
+            UnsafeCell(core::cell::UnsafeCell::new(value))
+        }
+
+        /// Calls `f` with the pointer; what `f` does with it is one exclusive access.
+        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            f(self.0.get())
+        }
+    }
+
+    /// A 32-bit atomic on which threads can sleep, woken by nothing but `wake_*` (and, rarely, by nothing).
+    #[derive(Debug)]
+    pub(crate) struct Futex(AtomicU32);
+
+    impl Futex {
+        pub(crate) fn new(value: u32) -> Futex {
+            Futex(AtomicU32::new(value))
+        }
+
+        /// The atomic itself.
+        pub(crate) fn word(&self) -> &AtomicU32 {
+            &self.0
+        }
+
+        /// Sleeps if the word is `expected`; false when the deadline has passed.
+        pub(crate) fn sleep(&self, expected: u32, deadline: Deadline) -> bool {
+            match deadline.0 {
+                None => self.0.wait(expected),
+                Some(at) => {
+                    let left = at.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    self.0.wait_timeout(expected, left);
+                }
+            }
+            true
+        }
+
+        pub(crate) fn wake_one(&self) {
+            self.0.notify_one();
+        }
+
+        pub(crate) fn wake_all(&self) {
+            self.0.notify_all();
+        }
+    }
+
+    /// The moment after which a call stops waiting, if there is one.
+    #[derive(Debug, Clone, Copy)]
+    pub(crate) struct Deadline(Option<Instant>);
+
+    impl Deadline {
+        pub(crate) const NEVER: Deadline = Deadline(None);
+
+        /// `d` from now; never, if the clock cannot say when that is.
+        pub(crate) fn after(d: Duration) -> Deadline {
+            Deadline(Instant::now().checked_add(d))
+        }
+    }
+
+    /// Starts a thread; the error is the operating system's.
+    pub(crate) fn spawn_thread(
+        name: String,
+        stack_size: Option<usize>,
+        f: impl FnOnce() + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        #[cfg(test)]
+        super::refusal::check()?;
+        let builder = std::thread::Builder::new().name(name);
+        match stack_size {
+            Some(bytes) => builder.stack_size(bytes),
+            None => builder,
+        }
+        .spawn(f)
+    }
+
+    /// Cores that this process may run on.
+    pub(crate) fn cores() -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+
+    /// Runs `f`.
+    pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
+        f();
+    }
+}
+
+#[cfg(loom)]
+mod face {
+    use std::{cell::RefCell, io, time::Duration};
+
+    pub(crate) use loom::{
+        hint::spin_loop,
+        sync::{
+            Arc,
+            atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+        },
+        thread::JoinHandle,
+        thread_local,
+    };
+
+    pub(crate) const CHUNK: usize = 2;
+    pub(crate) const SPINS: u32 = 0;
+
+    pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) fn new(value: T) -> UnsafeCell<T> {
+            UnsafeCell(loom::cell::UnsafeCell::new(value))
+        }
+
+        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            self.0.with_mut(f)
+        }
+    }
+
+    std::thread_local! {
+        /// Whether a sleep in the models that this OS thread runs returns at once, as if woken by nothing.
+        /// (loom runs all the threads of a model on one OS thread, so this is the model's, not a thread's.)
+        pub(crate) static RESTLESS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+
+    /// Sleepers queue up here, each with a notification of its own. The `RefCell` is never borrowed where
+    /// loom may switch threads.
+    pub(crate) struct Futex {
+        word: AtomicU32,
+        sleepers: RefCell<Vec<std::sync::Arc<loom::sync::Notify>>>,
+    }
+
+    // SAFETY: loom runs the threads of a model one at a time on one OS thread, and no borrow of `sleepers`
+    // is held across a point where it switches.
+    unsafe impl Sync for Futex {}
+
+    impl Futex {
+        pub(crate) fn new(value: u32) -> Futex {
+            Futex { word: AtomicU32::new(value), sleepers: RefCell::new(Vec::new()) }
+        }
+
+        pub(crate) fn word(&self) -> &AtomicU32 {
+            &self.word
+        }
+
+        pub(crate) fn sleep(&self, expected: u32, deadline: Deadline) -> bool {
+            if deadline.finite {
+                // The scheduler decides when this is reached, so the deadline may pass at any moment.
+                return false;
+            }
+            if RESTLESS.get() {
+                loom::thread::yield_now();
+                return true;
+            }
+            let me = std::sync::Arc::new(loom::sync::Notify::new());
+            self.sleepers.borrow_mut().push(me.clone());
+            // An RMW reads the newest value, as the kernel does under its lock; it hands nothing over.
+            if self.word.fetch_add(0, Ordering::Relaxed) == expected {
+                me.wait();
+            }
+            true
+        }
+
+        pub(crate) fn wake_one(&self) {
+            // Stale sleepers may lie in front, so all are woken: a spurious wake-up is allowed.
+            self.wake_all();
+        }
+
+        pub(crate) fn wake_all(&self) {
+            let woken = self.sleepers.take();
+            for sleeper in woken {
+                sleeper.notify();
+            }
+        }
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    pub(crate) struct Deadline {
+        finite: bool,
+    }
+
+    impl Deadline {
+        pub(crate) const NEVER: Deadline = Deadline { finite: false };
+
+        pub(crate) fn after(d: Duration) -> Deadline {
+            Deadline { finite: d != Duration::MAX }
+        }
+    }
+
+    pub(crate) fn spawn_thread(
+        name: String,
+        _stack_size: Option<usize>,
+        f: impl FnOnce() + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        #[cfg(test)]
+        super::refusal::check()?;
+        loom::thread::Builder::new().name(name).spawn(f)
+    }
+
+    pub(crate) fn cores() -> usize {
+        1
+    }
+
+    pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(2);
+        builder.max_branches = 100_000;
+        builder.check(f);
+    }
+}
+
+/// Makes the operating system refuse threads, for tests that compile this file into their own crate.
+#[cfg(test)]
+pub(crate) mod refusal {
+    use std::{cell::RefCell, io};
+
+    type Rule = Box<dyn FnMut() -> bool>;
+
+    std::thread_local! {
+        static RULE: RefCell<Option<Rule>> = const { RefCell::new(None) };
+    }
+
+    /// From now on, on this OS thread, a thread is refused whenever `rule` says so.
+    pub(crate) fn set(rule: impl FnMut() -> bool + 'static) {
+        RULE.set(Some(Box::new(rule)));
+    }
+
+    pub(crate) fn check() -> io::Result<()> {
+        let refused = RULE.with_borrow_mut(|rule| rule.as_mut().is_some_and(|rule| rule()));
+        if refused { Err(io::Error::from(io::ErrorKind::WouldBlock)) } else { Ok(()) }
+    }
+}

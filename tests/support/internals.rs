@@ -1,0 +1,39 @@
+//! The crate's own modules, compiled into a test crate, so that tests reach what is private. A test crate's
+//! root says `use internals::*;`, so that `crate::word` and the like mean the same there as in the library.
+#![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
+
+#[path = "../../src/admission.rs"]
+pub(crate) mod admission;
+#[path = "../../src/arena.rs"]
+pub(crate) mod arena;
+#[path = "../../src/builder.rs"]
+pub(crate) mod builder;
+#[path = "../../src/error.rs"]
+pub(crate) mod error;
+#[path = "../../src/handle.rs"]
+pub(crate) mod handle;
+#[path = "../../src/park.rs"]
+pub(crate) mod park;
+#[path = "../../src/pool.rs"]
+pub(crate) mod pool;
+#[path = "../../src/queue.rs"]
+pub(crate) mod queue;
+#[path = "../../src/slots.rs"]
+pub(crate) mod slots;
+#[path = "../../src/submit.rs"]
+pub(crate) mod submit;
+#[path = "../../src/sync.rs"]
+pub(crate) mod sync;
+#[path = "../../src/task.rs"]
+pub(crate) mod task;
+#[path = "../../src/unwind.rs"]
+pub(crate) mod unwind;
+#[path = "../../src/word.rs"]
+pub(crate) mod word;
+#[path = "../../src/worker.rs"]
+pub(crate) mod worker;
+
+pub(crate) use builder::Builder;
+pub(crate) use error::{BuildError, TrySpawnError};
+pub(crate) use handle::JoinHandle;
+pub(crate) use pool::Pool;
