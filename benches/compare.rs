@@ -1,4 +1,5 @@
-//! The pool's time as a ratio of its mutex variant's: `cargo bench --bench compare`.
+//! The pool's time as a ratio of its mutex variant's: `cargo bench --bench compare`. After `--` may
+//! stand parts of names, and then only cells that contain one are measured.
 //!
 //! On a machine that does other work as well, two figures can be compared only if they were taken
 //! together. So one run measures everything, the two variants take turns, and the ratio is that of
@@ -20,9 +21,15 @@ fn main() {}
 
 #[cfg(not(loom))]
 fn main() {
+    let (options, names): (Vec<_>, Vec<_>) =
+        env::args().skip(1).partition(|argument| argument.starts_with('-'));
     // Cargo passes this option in `cargo bench` and not in `cargo test`, where it is enough to see
     // that every cell runs.
-    let effort = if env::args().any(|argument| argument == "--bench") { Effort::BENCH } else { Effort::TEST };
+    let effort = if options.iter().any(|option| option == "--bench") { Effort::BENCH } else { Effort::TEST };
+    let wanted = |cell: &Cell| {
+        let cell = cell.to_string();
+        names.is_empty() || names.iter().any(|name| cell.contains(name))
+    };
     println!("{}", machine());
     println!("{} rounds of {:?} each", effort.rounds, effort.round);
     println!();
@@ -30,7 +37,7 @@ fn main() {
     println!("| cell | {admit}, ns a task | {mutex}, ns a task | {admit} / {mutex} | in single rounds |");
     println!("|---|---:|---:|---:|---:|");
     let start = Instant::now();
-    for cell in Cell::all() {
+    for cell in Cell::all().filter(wanted) {
         let mut admit = Series::<Pool>::new(cell, effort);
         let mut mutex = Series::<MutexPool>::new(cell, effort);
         for round in 0..effort.rounds {

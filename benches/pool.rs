@@ -18,9 +18,10 @@ fn main() {}
 #[cfg(not(loom))]
 fn main() {
     let mut criterion = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
+        .sample_size(15)
+        .nresamples(10_000)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_millis(1500))
         .configure_from_args();
     for cell in Cell::all() {
         let mut group = criterion.benchmark_group(cell.to_string());

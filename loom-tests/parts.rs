@@ -228,7 +228,7 @@ fn sleeper_is_woken() {
 #[test]
 fn crowd_is_woken() {
     // Goal: WAKE for an event. Method: two sleepers beside one change.
-    check("park: event", None, || {
+    check("park: event", Some(3), || {
         let shared = Arc::new((Event::new(), AtomicU32::new(0)));
         let wait = |shared: &(Event, AtomicU32)| {
             loop {
@@ -265,7 +265,10 @@ fn work_off(admission: &Admission, held: Held) {
 }
 
 /// A submitter that finds the pool full: waits in line; on a slot that got free it runs the task itself.
-fn submit(admission: &Admission, deadline: Deadline, task: impl FnOnce() + Send + 'static) -> bool {
+fn submit<F>(admission: &Admission, deadline: Deadline, task: F) -> bool
+where
+    F: FnOnce() + Send + 'static,
+{
     let (mut runner, joiner) = task::new(task);
     loop {
         match admission.enter() {
@@ -276,7 +279,8 @@ fn submit(admission: &Admission, deadline: Deadline, task: impl FnOnce() + Send 
                 return true;
             }
             Entry::Closed => {
-                discard(runner, joiner);
+                // SAFETY: the two are the sides of the cell made above.
+                drop(unsafe { task::reclaim::<F, ()>(runner, joiner) });
                 return false;
             }
             Entry::Full => match admission.wait_in_line(runner, &joiner, deadline) {
@@ -286,7 +290,8 @@ fn submit(admission: &Admission, deadline: Deadline, task: impl FnOnce() + Send 
                 }
                 Waited::Changed(task) => runner = task,
                 Waited::TimedOut(task) => {
-                    discard(task, joiner);
+                    // SAFETY: as above.
+                    drop(unsafe { task::reclaim::<F, ()>(task, joiner) });
                     return false;
                 }
                 Waited::Bounced | Waited::NoRoom(_) => unreachable!("neither happens here"),
@@ -295,17 +300,10 @@ fn submit(admission: &Admission, deadline: Deadline, task: impl FnOnce() + Send 
     }
 }
 
-/// Frees a cell without running it; the closure is leaked, which loom does not see.
-fn discard(runner: task::Runner, joiner: task::Joiner<()>) {
-    drop(joiner);
-    let header = runner.into_raw();
-    let _ = header;
-}
-
 #[test]
 fn waiting_task_runs_once() {
     // Goal: WAKE and ONCE on a full pool of one. Method: a finishing worker beside a submitter.
-    check("queue: 1 submitter", None, || {
+    check("queue: 1 submitter", Some(4), || {
         let shared = Arc::new((Admission::new(1), Guarded::new()));
         let held = admission_enter(&shared.0).unwrap();
         let other = shared.clone();
@@ -345,19 +343,19 @@ fn two_submitters(first: fn() -> Deadline, second: fn() -> Deadline, close: bool
 #[test]
 fn two_waiting_tasks_run_once_each() {
     // Goal: WAKE, ONCE and the helped count. Method: two submitters beside a finishing worker.
-    check("queue: 2 submitters", Some(3), || two_submitters(|| Deadline::NEVER, || Deadline::NEVER, false));
+    check("queue: 2 submitters", Some(1), || two_submitters(|| Deadline::NEVER, || Deadline::NEVER, false));
 }
 
 #[test]
 fn cancelling_against_hand_over_strands_nobody() {
     // Goal: ONCE, REFUSE and WAKE under cancellation. Method: one of two submitters may give up at any moment.
-    check("queue: cancel", Some(3), || two_submitters(soon, || Deadline::NEVER, false));
+    check("queue: cancel", Some(1), || two_submitters(soon, || Deadline::NEVER, false));
 }
 
 #[test]
 fn closing_against_waiting_strands_nobody() {
     // Goal: REFUSE and WAKE at close. Method: close and finish beside two submitters.
-    check("queue: close", Some(3), || two_submitters(soon, || Deadline::NEVER, true));
+    check("queue: close", Some(1), || two_submitters(soon, || Deadline::NEVER, true));
 }
 
 #[test]
@@ -383,7 +381,7 @@ fn waiter_sees_the_quiescence_after_its_call() {
 #[test]
 fn two_waiters_are_both_answered() {
     // Goal: WAIT for two. Method: two waiters beside the finish of the only task.
-    check("wait: 2 waiters", None, || {
+    check("wait: 2 waiters", Some(2), || {
         let admission = Arc::new(Admission::new(1));
         let held = admission_enter(&admission).unwrap();
         let other = admission.clone();
@@ -400,7 +398,7 @@ fn two_waiters_are_both_answered() {
 fn wait_is_not_answered_early() {
     // Goal: WAIT does not return on the quiescence before the call. Method: a waiter that spawned its own task
     // after an earlier quiescence, whose clearer may still be on its way to wake.
-    check("wait: late clearer", None, || {
+    check("wait: late clearer", Some(2), || {
         let shared = Arc::new((Admission::new(1), AtomicU32::new(0)));
         let held = admission_enter(&shared.0).unwrap();
         let other = shared.clone();
@@ -408,6 +406,8 @@ fn wait_is_not_answered_early() {
             let _ = other.0.wait(soon());
             drop(other.0.give(held));
         });
+        // The CAS in `wait` lets loom see that what follows depends on the other thread (see the litmus test).
+        let _ = shared.0.wait(soon());
         if let Some(held) = admission_enter(&shared.0) {
             let other = shared.clone();
             let worker = thread::spawn(move || {

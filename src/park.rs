@@ -6,10 +6,16 @@
 //! seen, or sees the bit. A crowd ([`Event`]): the sleepers take a ticket, look at what they wait for, and
 //! sleep unless the ticket is stale; the waker changes what they look at and then makes the ticket stale.
 //!
-//! A sleeper first looks at its word a few times (`SPINS`), since a wake-up costs some microseconds and the
-//! answer is often nearer; on a single core it sleeps at once, since nobody could answer meanwhile.
+//! Before it sleeps a thread looks at its word a few times, since a wake-up costs microseconds and the answer
+//! is often nearer. How often is for each thread to find out ([`Patience`]): a look that was rewarded doubles
+//! the next number of looks, one in vain quarters it, and every 32nd time it is tried again in full. So a
+//! thread whose answers come soon pays no wake-ups, and one whose answers take long, or whose core is wanted
+//! by others, pays next to nothing for looking. On a single core nobody looks, since nobody could answer
+//! meanwhile.
 
-use crate::sync::{AtomicU32, Deadline, Futex, Ordering, SPINS, cores, spin_loop};
+use std::cell::Cell;
+
+use crate::sync::{AtomicU32, Deadline, Futex, LOOKS, Ordering, cores, spin_loop, thread_local};
 
 /// Set in a futex word while its one sleeper sleeps, or is about to.
 pub(crate) const ASLEEP: u32 = 1;
@@ -44,23 +50,52 @@ pub(crate) fn wake(futex: &Futex, before: u32) {
 }
 
 fn spin(word: &AtomicU32, done: &impl Fn(u32) -> bool) -> Option<u32> {
-    if SPINS == 0 || !several_cores() {
-        return None;
-    }
-    for _ in 0..SPINS {
+    let patience = PATIENCE.with(Cell::get);
+    let looks = patience.looks();
+    for _ in 0..looks {
         // Acquire [SIGNAL]: as in `sleep_until`.
         let value = word.load(Ordering::Acquire);
         if done(value) {
+            PATIENCE.with(|own| own.set(patience.rewarded()));
             return Some(value);
         }
         spin_loop();
     }
+    PATIENCE.with(|own| own.set(patience.in_vain()));
     None
 }
 
-fn several_cores() -> bool {
-    static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    *CORES.get_or_init(cores) > 1
+thread_local! {
+    // loom's macro knows no `const` initialisers.
+    #[allow(clippy::missing_const_for_thread_local)]
+    static PATIENCE: Cell<Patience> = Cell::new(Patience::new());
+}
+
+/// How often one thread looks before it sleeps.
+#[derive(Clone, Copy)]
+struct Patience {
+    looks: u32,
+    most: u32,
+    in_vain: u32,
+}
+
+impl Patience {
+    fn new() -> Patience {
+        let most = if cores() > 1 { LOOKS } else { 0 };
+        Patience { looks: most, most, in_vain: 0 }
+    }
+
+    fn looks(self) -> u32 {
+        if self.in_vain % 32 == 31 { self.most } else { self.looks }
+    }
+
+    fn rewarded(self) -> Patience {
+        Patience { looks: (2 * self.looks + 1).min(self.most), in_vain: 0, ..self }
+    }
+
+    fn in_vain(self) -> Patience {
+        Patience { looks: self.looks / 4, in_vain: self.in_vain.wrapping_add(1), ..self }
+    }
 }
 
 /// A crowd of sleepers, woken all at once (an event count).

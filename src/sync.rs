@@ -26,8 +26,8 @@ mod face {
     /// Items in the first chunk of an [`Arena`](crate::arena::Arena).
     pub(crate) const CHUNK: usize = 64;
 
-    /// How often a sleeper looks at its word before it sleeps, where there is more than one core.
-    pub(crate) const SPINS: u32 = 100;
+    /// How often at most a thread looks at its word before it sleeps.
+    pub(crate) const LOOKS: u32 = 200;
 
     /// A cell whose accesses loom can watch.
     #[derive(Debug)]
@@ -137,7 +137,7 @@ mod face {
     };
 
     pub(crate) const CHUNK: usize = 2;
-    pub(crate) const SPINS: u32 = 0;
+    pub(crate) const LOOKS: u32 = 0;
 
     pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
 
@@ -152,25 +152,36 @@ mod face {
     }
 
     std::thread_local! {
-        /// Whether a sleep in the models that this OS thread runs returns at once, as if woken by nothing.
+        /// Whether the first sleep on a word returns at once, as if woken by nothing, in the models that this
+        /// OS thread runs.
         /// (loom runs all the threads of a model on one OS thread, so this is the model's, not a thread's.)
         pub(crate) static RESTLESS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
     }
 
-    /// Sleepers queue up here, each with a notification of its own. The `RefCell` is never borrowed where
-    /// loom may switch threads.
+    type Bell = std::sync::Arc<loom::sync::Notify>;
+
+    /// Sleepers queue up here, each with a bell of its own. A bell rings for nothing once; so that it does
+    /// not do so in every sleep, which would never end, bells are used again. The `RefCell`s are never
+    /// borrowed where loom may switch threads.
     pub(crate) struct Futex {
         word: AtomicU32,
-        sleepers: RefCell<Vec<std::sync::Arc<loom::sync::Notify>>>,
+        sleepers: RefCell<Vec<Bell>>,
+        spare: RefCell<Vec<Bell>>,
+        restless: std::cell::Cell<bool>,
     }
 
-    // SAFETY: loom runs the threads of a model one at a time on one OS thread, and no borrow of `sleepers`
+    // SAFETY: loom runs the threads of a model one at a time on one OS thread, and no borrow of the lists
     // is held across a point where it switches.
     unsafe impl Sync for Futex {}
 
     impl Futex {
         pub(crate) fn new(value: u32) -> Futex {
-            Futex { word: AtomicU32::new(value), sleepers: RefCell::new(Vec::new()) }
+            Futex {
+                word: AtomicU32::new(value),
+                sleepers: RefCell::default(),
+                spare: RefCell::default(),
+                restless: std::cell::Cell::new(RESTLESS.get()),
+            }
         }
 
         pub(crate) fn word(&self) -> &AtomicU32 {
@@ -182,16 +193,19 @@ mod face {
                 // The scheduler decides when this is reached, so the deadline may pass at any moment.
                 return false;
             }
-            if RESTLESS.get() {
+            if self.restless.take() {
                 loom::thread::yield_now();
                 return true;
             }
-            let me = std::sync::Arc::new(loom::sync::Notify::new());
+            let used = self.spare.borrow_mut().pop();
+            let me = used.unwrap_or_else(|| Bell::new(loom::sync::Notify::new()));
             self.sleepers.borrow_mut().push(me.clone());
             // An RMW reads the newest value, as the kernel does under its lock; it hands nothing over.
             if self.word.fetch_add(0, Ordering::Relaxed) == expected {
                 me.wait();
             }
+            self.sleepers.borrow_mut().retain(|other| !Bell::ptr_eq(other, &me));
+            self.spare.borrow_mut().push(me);
             true
         }
 

@@ -85,6 +85,8 @@ struct Cell {
 enum Load {
     Safe(Track),
     Explosive(Bomb),
+    /// Where a capture explodes: the compiler itself leaks a value that is being returned then.
+    Nothing,
 }
 
 #[test]
@@ -141,8 +143,7 @@ fn check(cell: Cell) {
             assert_own_outcome(cell.outcome, result);
         }
     });
-    let made = if cell.outcome == Outcome::CaptureExplodes { 3 } else { 2 };
-    tally.assert_all_dropped(made);
+    tally.assert_all_dropped(if cell.outcome == Outcome::CaptureExplodes { 1 } else { 2 });
     pins.assert_all_dropped(1);
 }
 
@@ -155,14 +156,17 @@ fn task(
     gate: &Gate,
 ) -> impl FnOnce() -> Load + Send + use<> {
     let (pins, running, gate) = (pins.clone(), running.clone(), gate.clone());
-    let capture = tally.track();
-    let explosive = (outcome == Outcome::CaptureExplodes).then(|| tally.bomb());
-    let load = match outcome {
-        Outcome::ValueExplodes | Outcome::PayloadExplodes => Load::Explosive(tally.bomb()),
+    let capture = match outcome {
+        Outcome::CaptureExplodes => Load::Explosive(tally.bomb()),
         _ => Load::Safe(tally.track()),
     };
+    let load = match outcome {
+        Outcome::ValueExplodes | Outcome::PayloadExplodes => Load::Explosive(tally.bomb()),
+        Outcome::CaptureExplodes => Load::Nothing,
+        Outcome::Value | Outcome::Panic => Load::Safe(tally.track()),
+    };
     move || {
-        let _captured = (&capture, &explosive);
+        let _captured = &capture;
         pins.pin_to_thread();
         running.raise();
         gate.pass();
@@ -267,12 +271,12 @@ fn assert_own_outcome(outcome: Outcome, result: thread::Result<Load>) {
 /// Asserts that the permit is back, and that an open pool still has the worker that ran the task.
 fn assert_works_on(pool: &Pool, fate: PoolFate, pins: &Tally) {
     pool.wait();
-    assert_eq!((pool.running(), pool.waiting(), pool.threads()), (0, 0, 1));
-    assert_eq!((pins.made(), pins.dropped()), (1, 0), "one worker, alive");
+    assert_eq!((pool.running(), pool.waiting()), (0, 0));
     if fate == PoolFate::Closed {
         assert!(matches!(pool.try_spawn(|| ()), Err(TrySpawnError::Closed(_))));
         return;
     }
+    assert_eq!((pool.threads(), pins.made(), pins.dropped()), (1, 1, 0), "one worker, alive");
     let (meet, pin) = (Arc::new(Barrier::new(2)), pins.clone());
     let inside = Arc::clone(&meet);
     let task = move || {

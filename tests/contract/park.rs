@@ -7,8 +7,10 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+type Call = fn(&Pool, JoinHandle<()>);
+
 /// The calls that block. Each waits for the pool of one whose permit `handle` holds.
-const CALLS: [(&str, fn(&Pool, JoinHandle<()>)); 7] = [
+const CALLS: [(&str, Call); 7] = [
     ("spawn", |pool, _| drop(pool.spawn(|| ()))),
     ("spawn_timeout", |pool, _| drop(pool.spawn_timeout(Duration::MAX, || ()).unwrap())),
     ("spawn_timeout, in vain", |pool, _| {

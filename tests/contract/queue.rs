@@ -151,3 +151,25 @@ fn a_time_out_that_races_with_admission_keeps_the_order() {
         assert_eq!(all, (0..6).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn time_outs_use_up_no_room_in_the_queue() {
+    // Goal: tasks that have given up do not pile up. Method: more time-outs than tasks may wait, on a
+    // pool that stays full; then one more task queues up and is served.
+    let _watch = watch();
+    let (pool, gate) = (Pool::new(1), Gate::new());
+    let busy = occupy(&pool, &gate);
+    for _ in 0..Pool::MAX_WAITING + 10 {
+        let refused = pool.spawn_timeout(Duration::ZERO, || ());
+        assert!(matches!(refused, Err(TrySpawnError::Full(_))));
+    }
+    assert_eq!(pool.waiting(), 0);
+    thread::scope(|scope| {
+        let queued = scope.spawn(|| pool.spawn(|| 7).join().unwrap());
+        eventually("the task queues up", || pool.waiting() == 1);
+        gate.open();
+        assert_eq!(queued.join().unwrap(), 7);
+    });
+    busy.join().unwrap();
+    assert_has_all_permits(&pool);
+}

@@ -140,8 +140,10 @@ fn close_draws_one_line_through_all_submissions() {
                         };
                         let submitted = match way {
                             0 => quietly(|| pool.spawn(task)).map_err(|_| true),
-                            1 => pool.try_spawn(task).map_err(is_closed),
-                            _ => pool.spawn_timeout(Duration::from_micros(20), task).map_err(is_closed),
+                            1 => pool.try_spawn(task).map_err(|error| is_closed(&error)),
+                            _ => pool
+                                .spawn_timeout(Duration::from_micros(20), task)
+                                .map_err(|error| is_closed(&error)),
                         };
                         match submitted {
                             Ok(handle) => drop((accepted.fetch_add(1, SeqCst), handle)),
@@ -162,7 +164,7 @@ fn close_draws_one_line_through_all_submissions() {
     }
 }
 
-fn is_closed<F>(error: TrySpawnError<F>) -> bool {
+fn is_closed<F>(error: &TrySpawnError<F>) -> bool {
     matches!(error, TrySpawnError::Closed(_))
 }
 
@@ -270,4 +272,44 @@ fn one_worker_of_two() {
     assert_eq!((pool.running(), pool.waiting(), pool.threads()), (0, 0, 1));
     assert_eq!(pool.spawn(|| 5).join().unwrap(), 5);
     tally.assert_all_dropped(2);
+    crowd_on_one_worker(&std::sync::Arc::new(pool));
+}
+
+/// Submits from several threads in every way, where no second thread can be had: each task runs once
+/// or comes back, and nobody is left waiting.
+#[cfg(target_os = "linux")]
+fn crowd_on_one_worker(pool: &std::sync::Arc<Pool>) {
+    let (tally, n) = (Tally::new(), rounds(1_000));
+    thread::scope(|scope| {
+        for way in 0..4 {
+            let (pool, tally) = (pool, &tally);
+            scope.spawn(move || {
+                for i in 0..n {
+                    let task = counted(tally, i);
+                    let submitted = match way {
+                        0 => Ok(pool.spawn(task)),
+                        1 => pool.spawn_timeout(Duration::MAX, task),
+                        2 => pool.spawn_timeout(Duration::from_micros(20), task),
+                        _ => pool.try_spawn(task),
+                    };
+                    match submitted {
+                        Ok(handle) => assert_eq!(handle.join().unwrap().0, i),
+                        Err(refused) => {
+                            assert!(way >= 2 && !is_closed(&refused), "{refused}");
+                            assert_eq!(refused.into_inner()().0, i);
+                        }
+                    }
+                    if i % 16 == 0 {
+                        let own = pool.clone();
+                        let nested = pool.spawn(move || own.spawn(|| 6).join().unwrap());
+                        assert_eq!(nested.join().unwrap(), 6);
+                    }
+                }
+            });
+        }
+        (0..n / 10).for_each(|_| pool.wait());
+    });
+    pool.wait();
+    assert_eq!((pool.running(), pool.waiting(), pool.threads()), (0, 0, 1));
+    tally.assert_all_dropped(4 * n);
 }

@@ -56,7 +56,9 @@ fn max_tasks_run_at_once() {
             let tasks: Vec<_> = (0..max)
                 .map(|_| {
                     let meet = Arc::clone(&meet);
-                    pool.spawn(move || drop(meet.wait()))
+                    pool.spawn(move || {
+                        meet.wait();
+                    })
                 })
                 .collect();
             tasks.into_iter().for_each(|task| task.join().unwrap());

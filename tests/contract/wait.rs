@@ -155,6 +155,9 @@ fn time_outs_wait_their_time() {
 // SLEEP
 
 #[cfg(target_os = "linux")]
+type Call<'a> = Box<dyn FnOnce() + Send + 'a>;
+
+#[cfg(target_os = "linux")]
 #[test]
 fn whoever_waits_sleeps() {
     // Goal: SLEEP. Method: a thread in each waiting call and an idle worker; a second later the
@@ -166,7 +169,7 @@ fn whoever_waits_sleeps() {
     let busy = occupy(&pool, &gate);
     thread::scope(|scope| {
         let (pool, (ids, id)) = (&pool, mpsc::channel());
-        let calls: [(&str, Box<dyn FnOnce() + Send>); 6] = [
+        let calls: [(&str, Call<'_>); 6] = [
             ("spawn", Box::new(|| drop(pool.spawn(|| ())))),
             ("spawn_timeout", Box::new(|| drop(pool.spawn_timeout(Duration::MAX, || ())))),
             ("wait", Box::new(|| pool.wait())),

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, Once, PoisonError, mpsc};
@@ -35,23 +36,31 @@ fn number_from_env(name: &str) -> Option<usize> {
 }
 
 /// Ends the process with a message when the test that holds it hangs.
-pub(crate) struct Watchdog(Option<mpsc::Sender<()>>);
+pub(crate) struct Watchdog {
+    _alive: mpsc::Sender<()>,
+}
 
 /// Watches the calling test: a hang ends the process and names the test, instead of lasting.
 /// `ADMIT_TEST_LIMIT` sets the seconds. Also installs the quiet panic hook.
 #[must_use]
 pub(crate) fn watch() -> Watchdog {
+    watch_over(thread::current().name().unwrap_or("a test").to_owned())
+}
+
+/// Like [`watch`], for something with a description of its own.
+#[must_use]
+pub(crate) fn watch_over(description: String) -> Watchdog {
     hush_planned_panics();
-    let name = thread::current().name().unwrap_or("a test").to_owned();
     let limit = Duration::from_secs(number_from_env("ADMIT_TEST_LIMIT").unwrap_or(300) as u64);
     let (alive, gone) = mpsc::channel::<()>();
     thread::spawn(move || {
         if gone.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
-            eprintln!("{name}: hangs since {limit:?}");
+            // Past the capture of a test's output, which an abort would lose.
+            let _ = writeln!(std::io::stderr(), "hangs since {limit:?}: {description}");
             std::process::abort();
         }
     });
-    Watchdog(Some(alive))
+    Watchdog { _alive: alive }
 }
 
 /// A door that starts shut. Clones share it.
