@@ -165,3 +165,27 @@ fn drop_finishes_what_was_accepted() {
         assert_eq!(count.load(Ordering::Relaxed), 2);
     });
 }
+
+#[test]
+fn refused_thread_strands_nobody() {
+    // Goal: WAKE and END when the OS gives no thread. Method: two submitters; the first thread that either of
+    // them asks for is refused.
+    check("pool: thread refused, max 1", Some(2), || refused_thread(1, 0));
+    check("pool: thread refused, max 2", Some(1), || refused_thread(2, 1));
+}
+
+fn refused_thread(max: usize, refused: u32) {
+    let mut attempts = 0;
+    crate::sync::refusal::set(move || {
+        attempts += 1;
+        attempts == refused + 1
+    });
+    let pool = Arc::new(Pool::new(max));
+    let other = pool.clone();
+    let submitter = thread::spawn(move || other.try_spawn(|| ()).is_ok());
+    let mine = pool.spawn_timeout(Duration::MAX, || ()).map(|task| task.join().unwrap());
+    let theirs = submitter.join().unwrap();
+    pool.wait();
+    assert!(mine.is_ok() || theirs || max == 1, "a worker existed or could be had");
+    assert_eq!(pool.running(), 0);
+}

@@ -14,7 +14,6 @@ Each BUG must be refuted:
   leave      a submitter that finds the pool idle leaves its entry installed
   overwrite  an installer overwrites the unclaimed leftover of an older lap
   lost       a failed withdrawal is taken for a success
-  late       a submitter is counted although the pool was closed
 """
 import sys
 from collections import deque
@@ -93,7 +92,7 @@ def steps(st):
             p = s[1]
             if not idle and p < pos + n:
                 yield go(subs=at('wait', p))  # counted by a helper
-            elif not idle and (not closed or BUG == 'late') and n < ROOM:
+            elif not idle and not closed and n < ROOM:
                 assert p == pos + n, ('passed uncounted', st)
                 yield go(word=(pos, (), n + 1, closed), subs=at('wait', p))
             elif idle and BUG == 'leave':

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, Once, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,8 @@ pub(crate) fn watch_over(description: String) -> Watchdog {
     Watchdog { _alive: alive }
 }
 
-/// A door that starts shut. Clones share it.
+/// A door that starts shut. Clones share it. A test that fails opens it while it unwinds, so that
+/// the tasks behind it end.
 #[derive(Clone, Default)]
 pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -73,19 +74,26 @@ impl Gate {
     }
 
     pub(crate) fn open(&self) {
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.lock() = true;
         self.0.1.notify_all();
     }
 
-    /// Sleeps until the gate is open. Gives up after twice [`LIMIT`], so that a failing test ends.
+    /// Sleeps until the gate is open.
     pub(crate) fn pass(&self) {
-        let shut = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_open, late) = self
-            .0
-            .1
-            .wait_timeout_while(shut, 2 * LIMIT, |open| !*open)
-            .unwrap_or_else(PoisonError::into_inner);
-        assert!(!late.timed_out(), "planned: nobody opened the gate");
+        let pass = self.0.1.wait_while(self.lock(), |open| !*open);
+        drop(pass.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.open();
+        }
     }
 }
 

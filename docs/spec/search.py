@@ -1,0 +1,34 @@
+"""Runs protocol_search.py over a list of configurations, and over bugs that it must refute.
+
+usage: search.py [full]: without `full`, the configurations that take seconds."""
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# MAX SUBMITTERS TIMED CLOSE STOP CELLS
+QUICK = ['1 2 0 0 0 2', '1 3 2 1 1 2', '1 4 2 0 0 3', '2 3 1 1 1 2', '2 4 2 1 0 2', '2 4 1 0 1 2', '2 4 1 0 1 3', '3 4 1 0 1 2']
+FULL = ['1 4 4 1 1 3', '1 5 2 0 0 3', '2 5 1 0 1 3', '2 5 3 1 0 2', '3 5 1 0 1 3', '2 6 0 0 0 2']
+BUGS = [('twice', '2 3 2 1 0 2'), ('noclose', '1 3 1 0 0 2'), ('noseal', '1 3 1 0 0 2'), ('leave', '1 3 1 0 0 2'),
+        ('lost', '1 3 1 0 0 2'), ('overwrite', '2 5 0 0 0 2')]
+
+
+def run(arguments):
+    return subprocess.run([sys.executable, os.path.join(HERE, 'protocol_search.py'), *arguments.split()],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+passed = 0
+for configuration in QUICK + (FULL if sys.argv[1:] == ['full'] else []):
+    answer = run(configuration)
+    if answer.returncode:
+        sys.exit(f'{configuration}: {answer.stderr.splitlines()[-1]}')
+    print(answer.stdout.strip(), flush=True)
+    passed += 1
+for bug, configuration in BUGS:
+    answer = run(f'{configuration} {bug}')
+    if 'AssertionError' not in answer.stderr:
+        sys.exit(f'the bug {bug} was not refuted: {answer.stdout}{answer.stderr}')
+    print(f'bug {bug} ({configuration}): refuted')
+    passed += 1
+print(f'{passed} passed, 0 failed')

@@ -1,0 +1,181 @@
+//! What happens when the operating system gives no thread. The crate's sources are compiled into this test,
+//! whose `sync::refusal` decides for the calling thread which thread creations are refused.
+#![cfg(not(loom))]
+
+#[path = "support/internals.rs"]
+mod internals;
+use internals::*;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::channel,
+    },
+    thread,
+    time::Duration,
+};
+
+use crate::sync::refusal;
+
+fn eventually(condition: impl Fn() -> bool) {
+    for _ in 0..60_000 {
+        if condition() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    panic!("not within a minute");
+}
+
+/// Every slot of `pool` is there and can run a task, all at once.
+fn all_slots_are_there(pool: &Pool) {
+    refusal::set(|| false);
+    pool.wait();
+    assert_eq!((pool.running(), pool.waiting()), (0, 0));
+    let together = Arc::new(Barrier::new(pool.max()));
+    let tasks: Vec<_> = (0..pool.max())
+        .map(|_| {
+            let together = together.clone();
+            pool.try_spawn(move || together.wait()).expect("a slot is lost")
+        })
+        .collect();
+    for task in tasks {
+        task.join().unwrap();
+    }
+}
+
+#[test]
+fn without_any_worker_the_closure_comes_back() {
+    // Goal: REFUSE with no worker at all. Method: every thread is refused.
+    let pool = Pool::new(2);
+    let tracked = Arc::new(());
+    refusal::set(|| true);
+    let inside = tracked.clone();
+    let refused = pool.try_spawn(move || Arc::strong_count(&inside)).unwrap_err();
+    assert!(matches!(refused, TrySpawnError::Os(..)), "{refused:?}");
+    assert_eq!(refused.into_inner()(), 2);
+    let refused = pool.spawn_timeout(Duration::MAX, || 7).unwrap_err();
+    assert!(matches!(refused, TrySpawnError::Os(..)), "{refused:?}");
+    assert_eq!(refused.into_inner()(), 7);
+    let inside = tracked.clone();
+    let spawned = catch_unwind(AssertUnwindSafe(|| drop(pool.spawn(move || drop(inside)))));
+    let message = *spawned.unwrap_err().downcast::<String>().unwrap();
+    assert!(message.contains("no thread"), "{message}");
+    assert_eq!(Arc::strong_count(&tracked), 1, "the closure was leaked");
+    assert_eq!((pool.running(), pool.threads()), (0, 0));
+    all_slots_are_there(&pool);
+}
+
+#[test]
+fn with_a_worker_spawn_waits_for_it_in_line() {
+    // Goal: REFUSE and FIFO where a worker exists. Method: one worker held busy, three submitters refused a
+    // thread one after the other; then the worker runs all three, in their order.
+    let pool = Arc::new(Pool::new(4));
+    let (open, gate) = channel::<()>();
+    let first = pool.spawn(move || gate.recv().unwrap());
+    refusal::set(|| true);
+    assert!(matches!(pool.try_spawn(|| ()), Err(TrySpawnError::Os(..))));
+    assert!(matches!(pool.spawn_timeout(Duration::ZERO, || ()), Err(TrySpawnError::Full(_))));
+    assert_eq!(pool.waiting(), 0);
+    let (order, arrivals) = channel();
+    let mut submitters = Vec::new();
+    for n in 0..3 {
+        let (submitter, order) = (pool.clone(), order.clone());
+        submitters.push(thread::spawn(move || {
+            refusal::set(|| true);
+            submitter.spawn(move || order.send(n).unwrap()).join().unwrap();
+        }));
+        eventually(|| pool.waiting() == n + 1);
+    }
+    open.send(()).unwrap();
+    first.join().unwrap();
+    for submitter in submitters {
+        submitter.join().unwrap();
+    }
+    drop(order);
+    assert_eq!(arrivals.iter().collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(pool.threads(), 1);
+    all_slots_are_there(&pool);
+}
+
+#[test]
+fn nested_spawn_runs_inline_when_no_thread_is_given() {
+    // Goal: NEST where the OS refuses. Method: a task on a pool of two spawns while threads are refused.
+    let pool = Arc::new(Pool::new(2));
+    let inside = pool.clone();
+    let outer = pool.spawn(move || {
+        refusal::set(|| true);
+        let me = thread::current().id();
+        inside.spawn(move || thread::current().id() == me).join().unwrap()
+    });
+    assert!(outer.join().unwrap(), "the nested task did not run inline");
+    // The worker's thread still has its rule; this thread's is its own.
+    all_slots_are_there(&pool);
+}
+
+#[test]
+fn a_waiter_is_not_stranded_by_another_submitters_refusal() {
+    // Goal: WAKE where the only submitter with a slot is refused. Method: its refusal is held back until a
+    // second one waits; then the second must get the slot.
+    let pool = Arc::new(Pool::new(1));
+    let (refuse, verdict) = channel::<()>();
+    let refused = {
+        let pool = pool.clone();
+        thread::spawn(move || {
+            refusal::set(move || verdict.recv().is_ok());
+            pool.try_spawn(|| ()).map(drop).map_err(|error| error.to_string())
+        })
+    };
+    eventually(|| pool.running() == 1);
+    let second = {
+        let pool = pool.clone();
+        thread::spawn(move || pool.spawn(|| 7).join().unwrap())
+    };
+    eventually(|| pool.waiting() == 1);
+    refuse.send(()).unwrap();
+    assert!(refused.join().unwrap().is_err());
+    assert_eq!(second.join().unwrap(), 7);
+    all_slots_are_there(&pool);
+}
+
+#[test]
+fn every_nth_refusal_loses_nothing() {
+    // Goal: ONCE, WAKE, MAX and END under refusals. Method: three submitters, every n-th thread refused, with
+    // time-outs among them, on fresh pools; whatever was accepted runs once, and every slot is there at the end.
+    for round in 0..300_usize {
+        let pool = Arc::new(Pool::new(1 + round % 4));
+        let (ran, accepted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let submitters: Vec<_> = (0..3_usize)
+            .map(|submitter| {
+                let (pool, ran, accepted) = (pool.clone(), ran.clone(), accepted.clone());
+                thread::spawn(move || {
+                    let mut attempts = round + submitter;
+                    refusal::set(move || {
+                        attempts += 1;
+                        !attempts.is_multiple_of(3)
+                    });
+                    for n in 0..6 {
+                        let ran = ran.clone();
+                        let task = move || _ = ran.fetch_add(1, Ordering::Relaxed);
+                        let spawned = match n % 3 {
+                            0 => pool.try_spawn(task),
+                            1 => pool.spawn_timeout(Duration::from_micros(50), task),
+                            _ => pool.spawn_timeout(Duration::MAX, task),
+                        };
+                        if spawned.is_ok() {
+                            accepted.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                })
+            })
+            .collect();
+        for submitter in submitters {
+            submitter.join().unwrap();
+        }
+        pool.wait();
+        assert_eq!(ran.load(Ordering::Relaxed), accepted.load(Ordering::Relaxed), "round {round}");
+        all_slots_are_there(&pool);
+    }
+}
