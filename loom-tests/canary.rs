@@ -53,3 +53,20 @@ fn a_planted_lost_wake_up_is_seen() {
     }));
     assert!(caught.is_err(), "loom did not see the deadlock");
 }
+
+#[test]
+fn a_load_before_a_cas_hides_schedules() {
+    // Goal: know loom's hole (tokio-rs/loom#166): a thread's load of a word hides its later RMW of it from the
+    // partial-order reduction. Method: the smallest case; it should have three executions at least.
+    let (executions, _) = explore(None, || {
+        let word = Arc::new(AtomicU32::new(0));
+        let other = word.clone();
+        let writer = thread::spawn(move || {
+            other.load(Ordering::Acquire);
+            other.store(1, Ordering::Release);
+        });
+        word.load(Ordering::Acquire);
+        writer.join().unwrap();
+    });
+    assert_eq!(executions, 1, "loom has become more thorough here: say so in docs/TESTING.md");
+}

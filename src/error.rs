@@ -1,6 +1,10 @@
 //! Refusals. Each hands back what it was given.
 
-use std::{error::Error, fmt, io};
+use std::{
+    error::Error,
+    fmt, io,
+    panic::{RefUnwindSafe, UnwindSafe},
+};
 
 use crate::Pool;
 
@@ -12,9 +16,14 @@ pub enum TrySpawnError<F> {
     Full(F),
     /// The pool was closed.
     Closed(F),
-    /// The operating system gave no thread, and there is no worker that the task could wait for.
+    /// The operating system gave no thread for it, and there was no worker to wait for, or (`try_spawn`) no
+    /// time to wait for one.
     Os(F, io::Error),
 }
+
+// An `io::Error` may hold any error and so is not unwind safe by itself; ours are the operating system's.
+impl<F: UnwindSafe> UnwindSafe for TrySpawnError<F> {}
+impl<F: RefUnwindSafe> RefUnwindSafe for TrySpawnError<F> {}
 
 impl<F> TrySpawnError<F> {
     /// Gives the closure back.

@@ -34,6 +34,8 @@
 //! | 6 | `submit` | what a submitter does |
 //! | 7 | `pool`, `builder` | the public face |
 
+#![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
+
 mod admission;
 mod arena;
 mod builder;
@@ -54,6 +56,10 @@ pub use builder::Builder;
 pub use error::{BuildError, TrySpawnError};
 pub use handle::JoinHandle;
 pub use pool::Pool;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// Runs a documentation example: plainly, or as a loom model where the crate was built with `--cfg loom`.
 #[doc(hidden)]
