@@ -189,3 +189,44 @@ fn refused_thread(max: usize, refused: u32) {
     assert!(mine.is_ok() || theirs || max == 1, "a worker existed or could be had");
     assert_eq!(pool.running(), 0);
 }
+
+#[test]
+fn refused_thread_and_close_strand_nobody() {
+    // Goal: END when a slot lies aside at close. Method: a submitter that is refused a thread while the only
+    // worker finishes and another thread closes the pool; then drop has to end.
+    check("pool: thread refused, close", Some(1), || {
+        let mut attempts = 0;
+        crate::sync::refusal::set(move || {
+            attempts += 1;
+            attempts == 2
+        });
+        let pool = Arc::new(Pool::new(2));
+        drop(pool.spawn(|| ()));
+        let other = pool.clone();
+        let closer = thread::spawn(move || other.close());
+        match pool.spawn_timeout(Duration::MAX, || 7) {
+            Ok(task) => assert_eq!(task.join().unwrap(), 7),
+            Err(refused) => assert_eq!(refused.into_inner()(), 7),
+        }
+        closer.join().unwrap();
+    });
+}
+
+#[test]
+fn spawn_returns_while_its_task_runs() {
+    // Goal: WAKE for admission itself. Method: a task that waits in line and, once it runs, does not end before
+    // its spawn has returned.
+    check("pool: admission", Some(2), || {
+        let pool = Pool::new(1);
+        let first = pool.spawn(|| ());
+        let returned = Arc::new(crate::sync::Futex::new(0));
+        let seen = returned.clone();
+        let second = pool.spawn(move || {
+            let _ = crate::park::sleep_until(&seen, crate::sync::Deadline::NEVER, |value| value == 2);
+        });
+        let before = returned.word().swap(2, Ordering::Release);
+        crate::park::wake(&returned, before);
+        second.join().unwrap();
+        first.join().unwrap();
+    });
+}

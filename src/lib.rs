@@ -25,12 +25,13 @@
 //! | 0 | `unwind` | catching a task's panic, and the panics of drops |
 //! | 1 | `arena` | an array that grows without moving |
 //! | 1 | `park` | sleeping and waking |
-//! | 1 | `task` | the one-allocation cell: closure, then result; who may touch what; who frees |
-//! | 2 | `slots` | the worker slots: permits, mailboxes, the stack of idle ones |
-//! | 2 | `queue` | the FIFO of waiting tasks |
-//! | 3 | `admission` | the word itself and every CAS loop over it |
-//! | 4 | `worker` | the threads: how they come, what they do, how they go |
-//! | 5 | `error`, `handle` | refusals; the handle of a task |
+//! | 1 | `cell` | the memory of a task |
+//! | 2 | `task` | its states: closure, then result; who may touch what; who frees |
+//! | 3 | `slots` | the worker slots: permits, mailboxes, the stack of idle ones |
+//! | 3 | `queue` | the FIFO of waiting tasks |
+//! | 4 | `admission` | the word itself and every CAS loop over it |
+//! | 5 | `worker` | the threads: how they come, what they do, how they go |
+//! | 6 | `error`, `handle` | refusals; the handle of a task |
 //! | 6 | `submit` | what a submitter does |
 //! | 7 | `pool`, `builder` | the public face |
 
@@ -39,6 +40,7 @@
 mod admission;
 mod arena;
 mod builder;
+mod cell;
 mod error;
 mod handle;
 mod park;

@@ -29,8 +29,9 @@ use std::ptr::{self, NonNull};
 
 use crate::{
     arena::Arena,
+    cell::Header,
     sync::{AtomicPtr, AtomicU64, Ordering},
-    task::{Header, Runner},
+    task::Runner,
     word::{Position, VALUE_MAX},
 };
 

@@ -19,17 +19,12 @@
 //! is in the cell; so it sets `RELEASED` (or `BOUNCED`) alone, wakes, and then sets `GONE`. With nobody
 //! asleep it sets both at once, and one RMW is saved where it matters.
 
-use std::{
-    marker::PhantomData,
-    mem::{self, ManuallyDrop},
-    ptr::NonNull,
-    thread,
-};
+use std::{marker::PhantomData, mem, ptr::NonNull, thread};
 
 use crate::{
+    cell::{Cell, Header},
     park::{self, ASLEEP},
-    sync::{Deadline, Futex, Ordering, UnsafeCell},
-    unwind,
+    sync::{Deadline, Futex, Ordering},
 };
 
 const ADMITTED: u32 = 1 << 1;
@@ -39,120 +34,13 @@ const RELEASED: u32 = 1 << 4;
 const GONE: u32 = 1 << 5;
 const LEFT: u32 = 1 << 6;
 
-/// What does not depend on the closure's type; the first field of every cell.
-pub(crate) struct Header {
-    state: Futex,
-    vtable: &'static Vtable,
-}
-
-/// The operations that know the types.
-struct Vtable {
-    /// Consumes the closure and writes its result.
-    run: unsafe fn(NonNull<Header>),
-    /// The place of the result, a `thread::Result<T>`.
-    result: unsafe fn(NonNull<Header>) -> *mut (),
-    /// Drops the result, quietly.
-    drop_result: unsafe fn(NonNull<Header>),
-    /// Frees the cell, whose body is empty.
-    free: unsafe fn(NonNull<Header>),
-}
-
-union Body<F, T> {
-    closure: ManuallyDrop<F>,
-    result: ManuallyDrop<thread::Result<T>>,
-}
-
-#[repr(C)]
-struct Cell<F, T> {
-    header: Header,
-    body: UnsafeCell<Body<F, T>>,
-}
-
-impl<F, T> Cell<F, T>
-where
-    F: FnOnce() -> T,
-{
-    const VTABLE: Vtable =
-        Vtable { run: Self::run, result: Self::result, drop_result: Self::drop_result, free: Self::free };
-
-    /// The body of the cell at `header`.
-    ///
-    /// # Safety
-    /// `header` is the header of a live `Cell<F, T>`.
-    unsafe fn body<'a>(header: NonNull<Header>) -> &'a UnsafeCell<Body<F, T>> {
-        // SAFETY: the header is the first field of a `repr(C)` cell, and the pointer came from the whole cell.
-        let cell = unsafe { header.cast::<Cell<F, T>>().as_ref() };
-        &cell.body
-    }
-
-    /// # Safety
-    /// As for `body`; the body holds the closure, and is the caller's.
-    unsafe fn take_closure(header: NonNull<Header>) -> F {
-        // SAFETY: the caller's promise.
-        let body = unsafe { Self::body(header) };
-        body.with_mut(|body| {
-            // SAFETY: the body is the caller's.
-            let body = unsafe { &mut *body };
-            // SAFETY: it holds the closure, which is not used again.
-            unsafe { ManuallyDrop::take(&mut body.closure) }
-        })
-    }
-
-    /// # Safety
-    /// As for `take_closure`.
-    unsafe fn run(header: NonNull<Header>) {
-        // SAFETY: the caller's promise.
-        let closure = unsafe { Self::take_closure(header) };
-        let result = unwind::catch(closure);
-        // SAFETY: the caller's promise.
-        let body = unsafe { Self::body(header) };
-        body.with_mut(|body| {
-            // SAFETY: the body is the caller's, and empty.
-            unsafe { body.write(Body { result: ManuallyDrop::new(result) }) }
-        });
-    }
-
-    /// # Safety
-    /// As for `body`; the body is the caller's.
-    unsafe fn result(header: NonNull<Header>) -> *mut () {
-        // SAFETY: the caller's promise.
-        let body = unsafe { Self::body(header) };
-        body.with_mut(|body| body.cast::<()>())
-    }
-
-    /// # Safety
-    /// As for `body`; the body holds the result, and is the caller's.
-    unsafe fn drop_result(header: NonNull<Header>) {
-        // SAFETY: the caller's promise.
-        let body = unsafe { Self::body(header) };
-        let result = body.with_mut(|body| {
-            // SAFETY: the body is the caller's.
-            let body = unsafe { &mut *body };
-            // SAFETY: it holds the result, which is not used again.
-            unsafe { ManuallyDrop::take(&mut body.result) }
-        });
-        unwind::drop_quietly(result);
-    }
-
-    /// # Safety
-    /// As for `body`; both sides have left (TASK-1) and the body is empty.
-    unsafe fn free(header: NonNull<Header>) {
-        // SAFETY: the cell came from `Box::leak` in `new`, and nobody else has it any more.
-        drop(unsafe { Box::from_raw(header.cast::<Cell<F, T>>().as_ptr()) });
-    }
-}
-
 /// A new cell for `closure`, as its two sides.
 pub(crate) fn new<F, T>(closure: F) -> (Runner, Joiner<T>)
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let cell = Box::new(Cell::<F, T> {
-        header: Header { state: Futex::new(0), vtable: &Cell::<F, T>::VTABLE },
-        body: UnsafeCell::new(Body { closure: ManuallyDrop::new(closure) }),
-    });
-    let header = NonNull::from(Box::leak(cell)).cast::<Header>();
+    let header = Cell::<F, T>::allocate(closure);
     (Runner(header), Joiner { header, result: PhantomData })
 }
 

@@ -258,7 +258,7 @@ fn a_thread_refused_by_the_system_orphans_no_task() {
     let _watch = watch();
     let pool = Pool::builder().max(2).stack_size(usize::MAX / 4).build().unwrap();
     let tally = Tally::new();
-    let n = rounds(50);
+    let n = rounds(20_000);
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 /// the builder, whose texts cite its limits).
 const LAYERS: [&[&str]; 8] = [
     &["sync", "word", "unwind"],
-    &["arena", "park"],
+    &["arena", "park", "cell"],
     &["task"],
     &["slots", "queue"],
     &["admission"],
@@ -24,7 +24,9 @@ fn sources() -> Vec<(String, String)> {
     let mut files: Vec<_> = fs::read_dir(root().join("src"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_string(), fs::read_to_string(path).unwrap()))
+        .map(|path| {
+            (path.file_stem().unwrap().to_str().unwrap().to_string(), fs::read_to_string(path).unwrap())
+        })
         .collect();
     files.sort();
     assert!(files.len() > 10, "the sources were not found");
@@ -47,10 +49,14 @@ fn modules_use_only_lower_layers() {
             let used = body.contains(&format!("crate::{other}"))
                 || body.split("use crate::{").nth(1).is_some_and(|list| {
                     let list = list.split("};").next().unwrap();
-                    list.split([',', '\n', ' ']).any(|name| name.starts_with(&format!("{other}::")) || name == other)
+                    list.split([',', '\n', ' '])
+                        .any(|name| name.starts_with(&format!("{other}::")) || name == other)
                 });
             let level = layer(other).unwrap();
-            assert!(!used || level < own || level == own && own == 6, "{module} uses {other}, which is not below it");
+            assert!(
+                !used || level < own || level == own && own == 6,
+                "{module} uses {other}, which is not below it"
+            );
         }
     }
 }
@@ -68,7 +74,8 @@ fn loom_is_known_to_sync_alone() {
 fn no_lock_and_no_sequential_consistency() {
     // Goal: no lock on any path, no SeqCst. Method: the words, outside loom's side of `sync`.
     for (module, text) in sources() {
-        let text = if module == "sync" { text.split("#[cfg(loom)]").next().unwrap().to_string() } else { text };
+        let text =
+            if module == "sync" { text.split("#[cfg(loom)]").next().unwrap().to_string() } else { text };
         for word in ["Mutex", "RwLock", "Condvar", "mpsc", "SeqCst", "fence("] {
             assert!(!text.lines().map(code).any(|line| line.contains(word)), "{module} has {word}");
         }
@@ -88,7 +95,8 @@ fn every_ordering_has_its_reason_above() {
             let explained = lines[at.saturating_sub(9)..at].iter().any(|above| {
                 let above = above.trim_start();
                 ["Relaxed", "Acquire", "Release", "AcqRel"].iter().any(|name| {
-                    above.starts_with(&format!("// {name}")) || above.starts_with("//") && above.contains(&format!(". {name}"))
+                    above.starts_with(&format!("// {name}"))
+                        || above.starts_with("//") && above.contains(&format!(". {name}"))
                 })
             });
             assert!(explained, "{module}.rs:{}: no reason for {}", at + 1, line.trim());
@@ -126,7 +134,7 @@ fn every_tag_has_a_row_and_every_row_is_used() {
 fn files_and_functions_stay_small() {
     // Goal: one idea a file. Method: lengths.
     for (module, text) in sources() {
-        assert!(text.lines().count() <= 450, "{module} has {} lines", text.lines().count());
+        assert!(text.lines().count() < 400, "{module} has {} lines", text.lines().count());
         let mut start = None;
         for (at, line) in text.lines().enumerate() {
             let indent = line.len() - line.trim_start().len();

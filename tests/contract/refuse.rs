@@ -242,7 +242,7 @@ fn a_later_thread_refused_by_the_system_is_like_a_full_pool() {
 
 #[cfg(target_os = "linux")]
 fn one_worker_of_two() {
-    let pool = Pool::builder().max(2).stack_size(1_700_000_000).build().unwrap();
+    let pool = pool_with_one_thread(2);
     let (gate, tally) = (Gate::new(), Tally::new());
     let busy = occupy(&pool, &gate);
 
@@ -254,6 +254,9 @@ fn one_worker_of_two() {
         panic!("a second thread?")
     };
     assert_intact(task, 2, &tally);
+    let again = pool.try_spawn(counted(&tally, 3)).unwrap_err();
+    assert!(matches!(again, TrySpawnError::Os(..)), "the time-out took a permit along: {again}");
+    assert_intact(again.into_inner(), 3, &tally);
     assert_eq!((pool.running(), pool.waiting(), pool.threads()), (1, 0, 1));
 
     thread::scope(|scope| {
@@ -271,18 +274,28 @@ fn one_worker_of_two() {
     pool.wait();
     assert_eq!((pool.running(), pool.waiting(), pool.threads()), (0, 0, 1));
     assert_eq!(pool.spawn(|| 5).join().unwrap(), 5);
-    tally.assert_all_dropped(2);
-    crowd_on_one_worker(&std::sync::Arc::new(pool));
+    tally.assert_all_dropped(3);
+    drop(pool);
+    crowd_on_one_worker();
+}
+
+/// A pool whose stacks are such that a second one cannot be had.
+#[cfg(target_os = "linux")]
+fn pool_with_one_thread(max: usize) -> Pool {
+    let pool = Pool::builder().max(max).stack_size(1_700_000_000).build().unwrap();
+    pool.spawn(|| ()).join().expect("the first stack can be had");
+    pool
 }
 
 /// Submits from several threads in every way, where no second thread can be had: each task runs once
 /// or comes back, and nobody is left waiting.
 #[cfg(target_os = "linux")]
-fn crowd_on_one_worker(pool: &std::sync::Arc<Pool>) {
-    let (tally, n) = (Tally::new(), rounds(1_000));
+fn crowd_on_one_worker() {
+    let pool = std::sync::Arc::new(pool_with_one_thread(4));
+    let (tally, n) = (Tally::new(), rounds(20_000));
     thread::scope(|scope| {
         for way in 0..4 {
-            let (pool, tally) = (pool, &tally);
+            let (pool, tally) = (&pool, &tally);
             scope.spawn(move || {
                 for i in 0..n {
                     let task = counted(tally, i);

@@ -8,6 +8,8 @@ pub(crate) mod admission;
 pub(crate) mod arena;
 #[path = "../../src/builder.rs"]
 pub(crate) mod builder;
+#[path = "../../src/cell.rs"]
+pub(crate) mod cell;
 #[path = "../../src/error.rs"]
 pub(crate) mod error;
 #[path = "../../src/handle.rs"]
