@@ -341,12 +341,6 @@ fn two_submitters(first: fn() -> Deadline, second: fn() -> Deadline, close: bool
 }
 
 #[test]
-fn two_waiting_tasks_run_once_each() {
-    // Goal: WAKE, ONCE and the helped count. Method: two submitters beside a finishing worker.
-    check("queue: 2 submitters", Some(1), || two_submitters(|| Deadline::NEVER, || Deadline::NEVER, false));
-}
-
-#[test]
 fn cancelling_against_hand_over_strands_nobody() {
     // Goal: ONCE, REFUSE and WAKE under cancellation. Method: one of two submitters may give up at any moment.
     check("queue: cancel", Some(1), || two_submitters(soon, || Deadline::NEVER, false));
