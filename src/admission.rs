@@ -8,9 +8,9 @@
 //! that led to it. A CAS that fails is Relaxed: the loop loads again.
 //!
 //! **WAIT**: the CAS that makes the last slot free changes the wave if somebody watches; a waiter has set
-//! `watched` by a CAS of its own, so it cannot miss it. **SHORT**: whoever puts a slot aside sets `short` by
-//! an RMW on the word while tasks wait; the worker that later finds nothing waiting clears it and puts the
-//! slots back.
+//! `watched` by a CAS of its own, so it cannot miss it. **SHORT**: whoever puts a slot aside then sets `short` by
+//! an RMW on the word; it stays set until somebody has found nothing aside, so everybody who finds nothing
+//! waiting can put the slots back.
 
 use crossbeam_utils::CachePadded;
 
@@ -67,7 +67,6 @@ pub(crate) struct Admission {
     queue: Queue,
     aside: Aside,
     quiescence: Event,
-    room: Event,
 }
 
 impl Admission {
@@ -79,7 +78,6 @@ impl Admission {
             queue: Queue::new(),
             aside: Aside::new(),
             quiescence: Event::new(),
-            room: Event::new(),
         }
     }
 
@@ -118,34 +116,23 @@ impl Admission {
         }
     }
 
-    /// Gives a worker's slot back, or on to the task at the head. Never blocks.
+    /// Gives a slot back, or on to the task at the head. Never blocks.
     pub(crate) fn give(&self, held: Held) -> Given {
+        let mut settled = false;
         loop {
             let word = self.load();
             if let State::Busy { waiting: 1.., head } = word.state() {
-                if self.take(word) {
+                if self.change(word, word.with_taken()) {
                     return Given::On(held, head);
                 }
-            } else if word.is_short() {
-                if self.change(word, word.without_short()) {
-                    while let Some(vacant) = self.aside.pop(&self.slots) {
-                        // Not `Over`, which needs every slot, while this one is held.
-                        let _ = self.put_back(vacant);
-                    }
-                }
+            } else if word.is_short() && !settled {
+                settled = true;
+                // Not `Over`, which needs every slot, while this one is held.
+                let _ = self.settle();
             } else if let Some(given) = self.try_push(&held, word) {
                 return given;
             }
         }
-    }
-
-    /// Takes the head position out of the count.
-    fn take(&self, word: Word) -> bool {
-        let taken = self.change(word, word.with_taken());
-        if taken && word.waiting() == VALUE_MAX {
-            self.room.notify_all();
-        }
-        taken
     }
 
     /// Pushes `held` onto `word`, in which nothing waits; `None` if the word has changed.
@@ -174,10 +161,13 @@ impl Admission {
         let Some(position) = self.install(&seat) else {
             // SAFETY: the seat was installed nowhere.
             let task = unsafe { self.queue.leave_with_task(seat) };
-            let full = self.load().waiting() == VALUE_MAX;
+            let word = self.load();
+            let full = word.waiting() == VALUE_MAX && !word.is_closed();
             return if full { Waited::NoRoom(task) } else { Waited::Changed(task) };
         };
         if !self.count(position) && self.queue.withdraw(position, &seat) {
+            // A helper may have counted it meanwhile.
+            self.sweep();
             // SAFETY: the entry is withdrawn.
             return Waited::Changed(unsafe { self.queue.leave_with_task(seat) });
         }
@@ -242,17 +232,11 @@ impl Admission {
             let State::Busy { waiting: 1.., head } = word.state() else {
                 return;
             };
-            if !self.queue.close(head) {
+            if !self.queue.is_over(head) {
                 return;
             }
-            self.take(word);
+            let _ = self.change(word, word.with_taken());
         }
-    }
-
-    /// Sleeps until fewer positions are counted than can be; false when the deadline has passed.
-    pub(crate) fn wait_for_room(&self, deadline: Deadline) -> bool {
-        let ticket = self.room.listen();
-        self.load().waiting() < VALUE_MAX || self.room.sleep(ticket, deadline)
     }
 
     /// Returns once every slot is free, at one moment after the call; false when the deadline passes first.
@@ -298,55 +282,63 @@ impl Admission {
         }
     }
 
-    /// Gives a vacant slot back. While tasks wait that no thread can be had for, it is put aside.
-    pub(crate) fn put_back(&self, vacant: Held) -> Given {
-        let mut held = vacant;
-        loop {
+    /// Puts a vacant slot aside that no thread could be had for, so that its task can take a worker's slot, or
+    /// wait for one as on a full pool. The caller calls [`settle`](Admission::settle) before it returns.
+    pub(crate) fn put_aside(&self, vacant: Held) {
+        self.aside.push(&self.slots, vacant);
+        self.set_short();
+    }
+
+    /// Puts back what lies aside now, as long as nothing waits. What is put aside meanwhile is for those who do
+    /// that to put back, or, where something waits, for the worker that finds nothing waiting any more.
+    pub(crate) fn settle(&self) -> Given {
+        for _ in 0..=self.aside.count() {
             let word = self.load();
-            if word.waiting() == 0 {
-                if let Some(given) = self.try_push(&held, word) {
-                    return given;
-                }
-                continue;
+            if !word.is_short() || word.waiting() > 0 {
+                break;
             }
-            self.aside.push(&self.slots, held);
-            if self.change(word, word.with_short()) {
-                return Given::Back;
+            match self.aside.pop(&self.slots).map(|vacant| self.put_back(vacant)) {
+                Some(Given::Over) => return Given::Over,
+                Some(_) => {}
+                None => self.clear_short(word),
             }
-            match self.aside.pop(&self.slots) {
-                Some(slot) => held = slot,
-                None => return Given::Back,
-            }
+        }
+        Given::Back
+    }
+
+    /// Whether slots lie aside although nothing waits.
+    pub(crate) fn has_idle_aside(&self) -> bool {
+        let word = self.load();
+        word.is_short() && word.waiting() == 0 && self.aside.count() > 0
+    }
+
+    /// Clears `short`, since nothing lies aside; if something has come meanwhile, sets it again.
+    fn clear_short(&self, word: Word) {
+        if self.change(word, word.without_short()) && self.aside.count() > 0 {
+            self.set_short();
         }
     }
 
-    /// Puts a vacant slot aside, whatever the word says, so that a task can wait for a worker as on a full
-    /// pool. The caller calls [`settle`](Admission::settle) before it returns.
-    pub(crate) fn put_aside(&self, vacant: Held) {
-        self.aside.push(&self.slots, vacant);
+    fn set_short(&self) {
         loop {
             let word = self.load();
+            // A CAS even where the bit is set: who clears it after this sees what lies aside.
             if self.change(word, word.with_short()) {
                 return;
             }
         }
     }
 
-    /// Puts back what lies aside, unless tasks wait: then the next worker that finds none does.
-    pub(crate) fn settle(&self) -> Given {
+    /// Pushes a vacant slot, or, while tasks wait, puts it aside again.
+    fn put_back(&self, vacant: Held) -> Given {
         loop {
             let word = self.load();
             if word.waiting() > 0 {
-                if self.change(word, word.with_short()) {
-                    return Given::Back;
-                }
-                continue;
-            }
-            let Some(vacant) = self.aside.pop(&self.slots) else {
+                self.put_aside(vacant);
                 return Given::Back;
-            };
-            if let Given::Over = self.put_back(vacant) {
-                return Given::Over;
+            }
+            if let Some(given) = self.try_push(&vacant, word) {
+                return given;
             }
         }
     }
@@ -370,7 +362,17 @@ impl Admission {
 
     /// One snapshot, for the eye.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let word = self.load();
+        loop {
+            let word = self.load();
+            let snapshot = self.look(word);
+            // Else the depth may belong to another push, or to one that failed.
+            if self.load() == word {
+                return snapshot;
+            }
+        }
+    }
+
+    fn look(&self, word: Word) -> Snapshot {
         let (waiting, free) = match word.state() {
             State::Busy { waiting, head } => (self.queue.live(head, waiting), 0),
             State::Idle { .. } => (0, self.slots.depth(word) as usize),

@@ -28,6 +28,8 @@ pub(crate) struct Vtable {
     pub(crate) free: unsafe fn(NonNull<Header>),
 }
 
+// `repr(C)`: both fields begin where the body begins.
+#[repr(C)]
 union Body<F, T> {
     closure: ManuallyDrop<F>,
     result: ManuallyDrop<thread::Result<T>>,

@@ -11,13 +11,14 @@
 //! |---|---|---|
 //! | an older position, no seat | free for `p` | `(p, seat)` by the submitter that installs |
 //! | `(p, seat)` | live | `(p, -)` by the worker that took `p` from the word: the task is claimed |
-//! | | | `(p - lap, -)` by its submitter: withdrawn, free again for `p` |
-//! | `(p, -)` | over: claimed, or dead and closed | the next lap's |
+//! | | | `(p, -)` by its submitter: withdrawn |
+//! | `(p, -)` | over: claimed, withdrawn or closed; a *hole* if it is counted all the same | the next lap's |
 //! | an older position with a seat | the worker that took that position has been stopped for a whole lap | claimed by the worker that takes `p`, in the other's stead |
 //!
-//! **RING-2**: whoever moves the head past a position closes its cell, by RMW, before (a sweeper) or after (a
-//! worker) the word's CAS. So a cell is never installed behind the head, and a submitter that finds its
-//! position passed knows that a worker has it or is about to.
+//! **RING-2**: the head is moved past a position by a sweeper only if the cell is over, and by a worker that then
+//! closes it by RMW. So a cell is never installed behind the head, and a submitter that finds its
+//! position passed knows that a worker has it or is about to. **RING-3**: a cell holds a seat for the same
+//! position once at most, so an entry read twice is the same entry, with the same task in its seat.
 //!
 //! Who may touch what: a seat belongs to the submitter that sits in it, from `sit` to `leave`. A worker reads
 //! the task out of it before the CAS on the cell, and the CAS succeeds only if the submitter still sat there.
@@ -149,10 +150,12 @@ impl Queue {
     /// Takes the submitter's own entry out again; false if a worker has claimed it.
     pub(crate) fn withdraw(&self, position: Position, seat: &Seat) -> bool {
         let live = Entry::new(position, Some(seat.0));
-        let free = Entry::new(position.minus(LAP), None);
+        let over = Entry::new(position, None);
+        // Over, and not free again: a worker that has read this entry and the task in its seat would take a
+        // second entry of the same look for the first (RING-3).
         // Relaxed: the entry is our own, and a worker that finds it gone reads nothing through it. On
         // failure the claim is learned from the task's state.
-        self.cell(position).compare_exchange(live.0, free.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.cell(position).compare_exchange(live.0, over.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Claims the task at `position` and closes the cell; `None` if it is dead.
@@ -181,25 +184,10 @@ impl Queue {
         }
     }
 
-    /// Closes the cell of `position` if it is dead; false if it is live.
-    pub(crate) fn close(&self, position: Position) -> bool {
-        let cell = self.cell(position);
-        let over = Entry::new(position, None);
-        loop {
-            // Relaxed: nothing is read through the entry.
-            let seen = Entry(cell.load(Ordering::Relaxed));
-            if seen.seat().is_some() {
-                return false;
-            }
-            if !seen.position().is_before(position) {
-                return true;
-            }
-            // Relaxed: RING-2 needs the RMW, no data goes with it.
-            let closed = cell.compare_exchange(seen.0, over.0, Ordering::Relaxed, Ordering::Relaxed);
-            if closed.is_ok() {
-                return true;
-            }
-        }
+    /// Whether the entry at `position` was withdrawn (or claimed). Once so, always so.
+    pub(crate) fn is_over(&self, position: Position) -> bool {
+        // Relaxed: nothing is read through the entry, and (p, -) is final for p.
+        self.cell(position).load(Ordering::Relaxed) == Entry::new(position, None).0
     }
 
     /// How many of the `counted` positions from `head` on are live.

@@ -3,7 +3,7 @@
 //!
 //! A slot is *manned* once a thread lives in it, *vacant* before. Free slots form a Treiber stack (R. K.
 //! Treiber, 1986) whose top is in the word; manned ones are pushed on top of the vacant ones, which start
-//! out in one pile.
+//! out in one pile. (After the operating system has refused a thread, a vacant slot may come to lie on top.)
 //!
 //! Who may touch what. [`Held`] is the right to a slot: there is one per slot, and while a slot is free it is
 //! in the stack. Popping takes it, and with it everything in the slot but `thread`; it is handed to the
@@ -270,7 +270,7 @@ impl Aside {
 
     /// How many slots lie here.
     pub(crate) fn count(&self) -> u16 {
-        // Relaxed: a snapshot for the eye.
+        // Relaxed: who must not miss a slot has read the word that its owner changed after pushing it.
         (self.0.load(Ordering::Relaxed) >> 16) as u16
     }
 

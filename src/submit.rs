@@ -7,7 +7,7 @@ use crate::{
     error::{Refusal, TrySpawnError},
     handle::JoinHandle,
     slots::Held,
-    sync::{Arc, Deadline},
+    sync::{Arc, Deadline, nap},
     task::{self, Joiner, Runner},
     worker::Crew,
 };
@@ -54,7 +54,7 @@ where
 {
     let mut f = f;
     loop {
-        let entry = crew.admission.enter();
+        let entry = crew.enter(false);
         match (&entry, patience) {
             (Entry::Closed, _) => return Err(TrySpawnError::Closed(f)),
             (Entry::Full, Patience::None) => return Err(TrySpawnError::Full(f)),
@@ -80,7 +80,7 @@ where
 
 /// Sees `task` through until it is admitted or refused.
 fn admit<T>(crew: &Arc<Crew>, entry: Entry, task: Runner, joiner: &Joiner<T>, patience: Patience) -> Outcome {
-    let mut line = Line { crew, patience, refused: None };
+    let mut line = Line { crew, patience, refused: None, long: false };
     let mut entry = entry;
     let mut task = task;
     let outcome = loop {
@@ -93,9 +93,9 @@ fn admit<T>(crew: &Arc<Crew>, entry: Entry, task: Runner, joiner: &Joiner<T>, pa
             Ok(again) => task = again,
             Err(outcome) => break outcome,
         }
-        entry = crew.admission.enter();
+        entry = crew.enter(line.refused.is_some());
     };
-    if line.refused.is_some() {
+    if line.long {
         crew.see_to(crew.admission.settle());
     }
     outcome
@@ -105,8 +105,10 @@ fn admit<T>(crew: &Arc<Crew>, entry: Entry, task: Runner, joiner: &Joiner<T>, pa
 struct Line<'a> {
     crew: &'a Arc<Crew>,
     patience: Patience,
-    /// The operating system has refused a thread during this call.
-    refused: Option<io::ErrorKind>,
+    /// What the operating system said when it refused a thread during this call.
+    refused: Option<io::Error>,
+    /// More was done than to hand the task to a worker: slots may lie aside that nobody else puts back.
+    long: bool,
 }
 
 impl Line<'_> {
@@ -117,36 +119,32 @@ impl Line<'_> {
             admission.slots().hand(held, task);
             return Err(Outcome::Admitted);
         }
-        let (held, task, error) = match Crew::man(self.crew, held, task) {
-            Ok(()) => return Err(Outcome::Admitted),
-            Err(refused) => refused,
+        self.long = true;
+        let (held, task) = if self.refused.is_some() {
+            (held, task)
+        } else {
+            match Crew::man(self.crew, held, task) {
+                Ok(()) => return Err(Outcome::Admitted),
+                Err((held, task, error)) => {
+                    self.refused = Some(error);
+                    (held, task)
+                }
+            }
         };
-        self.refused = Some(error.kind());
-        if self.crew.threads() == 0 {
-            self.crew.see_to(admission.surrender(held));
-            return Err(Outcome::Refused(Refusal::Os(error), task));
+        if self.crew.threads() > 0 {
+            admission.put_aside(held);
+            return Ok(task);
         }
-        match self.patience {
-            Patience::None => {
-                self.crew.see_to(admission.put_back(held));
-                Err(Outcome::Refused(Refusal::Os(error), task))
-            }
-            Patience::Endless if self.crew.is_own() => {
-                self.crew.see_to(admission.put_back(held));
-                Err(Outcome::Inline(task))
-            }
-            _ => {
-                admission.put_aside(held);
-                Ok(task)
-            }
-        }
+        self.crew.see_to(admission.surrender(held));
+        Err(self.refuse(task))
     }
 
     /// On a full pool.
     fn wait<T>(&mut self, task: Runner, joiner: &Joiner<T>) -> Result<Runner, Outcome> {
         let admission = &self.crew.admission;
+        self.long = true;
         match self.patience {
-            Patience::None => return Err(Outcome::Refused(Refusal::Full, task)),
+            Patience::None => return Err(self.refuse(task)),
             Patience::Endless if self.crew.is_own() => return Err(Outcome::Inline(task)),
             _ => {}
         }
@@ -157,11 +155,18 @@ impl Line<'_> {
             Waited::TimedOut(task) => Err(Outcome::Refused(Refusal::Full, task)),
             Waited::NoRoom(task) => match self.patience {
                 Patience::Endless => {
-                    admission.wait_for_room(Deadline::NEVER);
+                    // More threads wait than most systems can have: not worth a wake-up of their own.
+                    nap();
                     Ok(task)
                 }
                 _ => Err(Outcome::Refused(Refusal::Full, task)),
             },
         }
+    }
+
+    /// Neither a worker's slot nor a thread for another.
+    fn refuse(&mut self, task: Runner) -> Outcome {
+        let why = self.refused.take().map_or(Refusal::Full, Refusal::Os);
+        Outcome::Refused(why, task)
     }
 }

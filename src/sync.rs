@@ -16,7 +16,7 @@ mod face {
         hint::spin_loop,
         sync::{
             Arc,
-            atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+            atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, Ordering},
         },
         thread::JoinHandle,
         thread_local,
@@ -112,8 +112,22 @@ mod face {
     }
 
     /// Cores that this process may run on.
-    pub(crate) fn cores() -> usize {
-        std::thread::available_parallelism().map_or(1, usize::from)
+    pub(crate) fn cores() -> u32 {
+        static CORES: AtomicU32 = AtomicU32::new(0);
+        // Relaxed: whoever finds no number counts for itself; all find the same, and none waits for another.
+        match CORES.load(Ordering::Relaxed) {
+            0 => {
+                let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+                CORES.store(cores, Ordering::Relaxed);
+                cores
+            }
+            cores => cores,
+        }
+    }
+
+    /// Sleeps for a while, for those whom nobody wakes.
+    pub(crate) fn nap() {
+        std::thread::sleep(Duration::from_millis(10));
     }
 
     /// Runs `f`.
@@ -130,7 +144,7 @@ mod face {
         hint::spin_loop,
         sync::{
             Arc,
-            atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+            atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, Ordering},
         },
         thread::JoinHandle,
         thread_local,
@@ -245,8 +259,12 @@ mod face {
         loom::thread::Builder::new().name(name).spawn(f)
     }
 
-    pub(crate) fn cores() -> usize {
+    pub(crate) fn cores() -> u32 {
         1
+    }
+
+    pub(crate) fn nap() {
+        loom::thread::yield_now();
     }
 
     pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
@@ -255,6 +273,14 @@ mod face {
         builder.max_branches = 100_000;
         builder.check(f);
     }
+}
+
+/// A number that no other call in this process gives.
+pub(crate) fn unique() -> u64 {
+    // std's also under loom: the number is compared with itself only, and models nothing.
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    // Relaxed: an RMW gives each number once.
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Makes the operating system refuse threads, for tests that compile this file into their own crate.

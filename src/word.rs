@@ -65,11 +65,6 @@ impl Position {
     pub(crate) fn plus(self, n: u32) -> Position {
         Position(self.0.wrapping_add(n))
     }
-
-    /// The position `n` places before.
-    pub(crate) fn minus(self, n: u32) -> Position {
-        Position(self.0.wrapping_sub(n))
-    }
 }
 
 /// What the word says about slots and waiting tasks.

@@ -1,59 +1,77 @@
 //! The crew of a pool: how a thread comes into a slot, what it does there, and how it leaves.
 
-use std::{io, ptr};
+use std::{cell::Cell, io};
 
 use crate::{
-    admission::{Admission, Given},
+    admission::{Admission, Entry, Given},
     slots::Held,
-    sync::{Arc, AtomicUsize, Ordering, spawn_thread, thread_local},
+    sync::{Arc, AtomicIsize, Ordering, spawn_thread, thread_local, unique},
     task::Runner,
 };
 
 thread_local! {
-    /// The crew that this thread belongs to, as an address that is only compared.
+    /// The number of the crew that this thread belongs to, 0 for none. It stays to the thread's end, so that a
+    /// pool dropped by the destructor of a thread-local of its own worker does not wait for that worker.
     // loom's macro knows no `const` initialisers.
     #[allow(clippy::missing_const_for_thread_local)]
-    static OWN: std::cell::Cell<*const Crew> = std::cell::Cell::new(ptr::null());
+    static OWN: Cell<u64> = Cell::new(0);
 }
 
 /// What the pool and its workers share; freed with the last of them.
 pub(crate) struct Crew {
     pub(crate) admission: Admission,
+    number: u64,
     thread_name: String,
     stack_size: Option<usize>,
-    threads: AtomicUsize,
+    threads: AtomicIsize,
 }
 
 impl Crew {
     pub(crate) fn new(max: u16, thread_name: String, stack_size: Option<usize>) -> Crew {
-        Crew { admission: Admission::new(max), thread_name, stack_size, threads: AtomicUsize::new(0) }
+        Crew {
+            admission: Admission::new(max),
+            number: unique(),
+            thread_name,
+            stack_size,
+            threads: AtomicIsize::new(0),
+        }
     }
 
     /// Whether the calling thread is one of this crew, so the call comes from one of its tasks.
     pub(crate) fn is_own(&self) -> bool {
-        OWN.with(|own| ptr::eq(own.get(), self))
+        OWN.with(|own| own.get() == self.number)
     }
 
-    /// How many threads there are, or are about to be.
+    /// How many threads there are.
     pub(crate) fn threads(&self) -> usize {
-        // Acquire [THREADS]: who reads that a thread is gone sees what it did.
-        self.threads.load(Ordering::Acquire)
+        // Acquire [THREADS]: who reads that a thread is gone sees what it did. A thread may end before its
+        // maker has counted it, so for a moment the sum may be below zero.
+        self.threads.load(Ordering::Acquire).max(0) as usize
     }
 
     /// Starts a thread in a vacant slot, for `job`.
     pub(crate) fn man(crew: &Arc<Crew>, held: Held, job: Runner) -> Result<(), (Held, Runner, io::Error)> {
-        // Relaxed: counted before it exists, so that nobody believes the pool without workers meanwhile.
-        crew.threads.fetch_add(1, Ordering::Relaxed);
         let own = Arc::clone(crew);
-        let manned = crew.admission.slots().man(held, job, |number| {
+        crew.admission.slots().man(held, job, |number| {
             let name = format!("{}-{number}", crew.thread_name);
-            spawn_thread(name, crew.stack_size, move || work(own, number))
-        });
-        if manned.is_err() {
-            // Relaxed: there was no thread whose doings could be waited for.
-            crew.threads.fetch_sub(1, Ordering::Relaxed);
+            let thread = spawn_thread(name, crew.stack_size, move || work(own, number))?;
+            // Relaxed: counted once it is made and not before, so that nobody relies on a worker that never
+            // comes; a call that begins after this one sees it.
+            crew.threads.fetch_add(1, Ordering::Relaxed);
+            Ok(thread)
+        })
+    }
+
+    /// Takes a free slot, if there is one. Slots that lie aside although nothing waits are put back first,
+    /// unless the caller has put one there itself (`refused`).
+    pub(crate) fn enter(&self, refused: bool) -> Entry {
+        match self.admission.enter() {
+            Entry::Full if !refused && self.admission.has_idle_aside() => {
+                self.see_to(self.admission.settle());
+                self.admission.enter()
+            }
+            entry => entry,
         }
-        manned
     }
 
     /// Does what a slot given back asks for.
@@ -71,7 +89,7 @@ impl Crew {
 
 /// A worker's life in slot `number`.
 fn work(crew: Arc<Crew>, number: u16) {
-    OWN.with(|own| own.set(Arc::as_ptr(&crew)));
+    OWN.with(|own| own.set(crew.number));
     // SAFETY: this is the thread that was started for the slot, and it asks once.
     let first = unsafe { crew.admission.slots().first_job(number) };
     let mut mail = Some(first);

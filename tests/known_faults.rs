@@ -129,7 +129,7 @@ fn no_worker_is_handed_out_twice() {
             for _ in 0..5 {
                 scope.spawn(|| {
                     let mut mine = 0;
-                    while mine < rounds(150_000) {
+                    while mine < rounds(100_000) {
                         let runs = Arc::clone(&runs);
                         let task = move || {
                             assert!(!BUSY.replace(true), "two tasks on one thread");

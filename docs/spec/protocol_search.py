@@ -9,7 +9,6 @@ stops one thread for ever at one (PROGRESS).
 usage: protocol_search.py MAX SUBMITTERS TIMED CLOSE STOP [CELLS] [BUG]
 Each BUG must be refuted:
   twice      a finishing worker reads the number waiting and takes from it in two steps
-  noclose    a sweeper passes a dead position without closing its cell
   noseal     a worker leaves the cell of a dead position open behind it
   leave      a submitter that finds the pool idle leaves its entry installed
   overwrite  an installer overwrites the unclaimed leftover of an older lap
@@ -45,9 +44,6 @@ def steps(st):
 
     def cells(p, who):
         return put(ring, p % CELLS, (p, who))
-
-    def vacated(p):                   # as free for p as it was before
-        return put(ring, p % CELLS, (p - CELLS, None))
 
     if CLOSE and not closed:
         yield go(word=(pos, idle, n, True))
@@ -102,7 +98,7 @@ def steps(st):
         elif k == 'withdraw':
             p = s[1]
             if cell(p) == (p, i):
-                yield go(ring=vacated(p), subs=at('new'))
+                yield go(ring=cells(p, None), subs=at('new'))
             else:
                 yield go(subs=at('new' if BUG == 'lost' else 'wait', p))
         elif k == 'wait':
@@ -111,17 +107,12 @@ def steps(st):
                 yield go(subs=at('ok'))
             elif i < TIMED:
                 if cell(p) == (p, i):
-                    yield go(ring=vacated(p), subs=at('sweep'))
+                    yield go(ring=cells(p, None), subs=at('sweep'))
         elif k == 'sweep':
             if idle or n == 0:
                 yield go(subs=at('full'))
             else:
-                q, who = cell(pos)
-                if who is not None:
-                    yield go(subs=at('full'))
-                else:
-                    shut = ring if BUG == 'noclose' else cells(pos, None)
-                    yield go(ring=shut, subs=at('pass', pos, n))
+                yield go(subs=at('pass', pos, n) if cell(pos) == (pos, None) else at('full'))
         elif k == 'pass':
             if not idle and (pos, n) == s[1:]:
                 yield go(word=(pos + 1, (), n - 1, closed), subs=at('sweep'))

@@ -9,7 +9,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 # MAX SUBMITTERS TIMED CLOSE STOP CELLS
 QUICK = ['1 2 0 0 0 2', '1 3 2 1 1 2', '1 4 2 0 0 3', '2 3 1 1 1 2', '2 4 2 1 0 2', '2 4 1 0 1 2', '2 4 1 0 1 3', '3 4 1 0 1 2']
 FULL = ['1 4 4 1 1 3', '1 5 2 0 0 3', '2 5 1 0 1 3', '2 5 3 1 0 2', '3 5 1 0 1 3', '2 6 0 0 0 2']
-BUGS = [('twice', '2 3 2 1 0 2'), ('noclose', '1 3 1 0 0 2'), ('noseal', '1 3 1 0 0 2'), ('leave', '1 3 1 0 0 2'),
+BUGS = [('twice', '2 3 2 1 0 2'), ('noseal', '2 5 0 0 0 2'), ('leave', '1 3 1 0 0 2'),
         ('lost', '1 3 1 0 0 2'), ('overwrite', '2 5 0 0 0 2')]
 
 
