@@ -1,4 +1,4 @@
-//! Each part alone, explored to the end.
+//! Each part alone, explored to the end where that ends in seconds, else within a bound.
 
 use std::time::Duration;
 
@@ -344,6 +344,44 @@ fn two_submitters(first: fn() -> Deadline, second: fn() -> Deadline, close: bool
 fn cancelling_against_hand_over_strands_nobody() {
     // Goal: ONCE, REFUSE and WAKE under cancellation. Method: one of two submitters may give up at any moment.
     check("queue: cancel", Some(1), || two_submitters(soon, || Deadline::NEVER, false));
+}
+
+#[test]
+fn a_seat_taken_again_is_not_mistaken() {
+    // Goal: RING-3. Method: a submitter that may give up, then perhaps another in the same seat, beside the
+    // worker that claims; as many are admitted as were claimed, and nobody sleeps for ever.
+    check("queue: same seat", Some(2), || {
+        let admission = Arc::new(Admission::new(1));
+        let held = admission_enter(&admission).unwrap();
+        let wait = |admission: &Admission, deadline| {
+            let (runner, joiner) = task::new(|| ());
+            match admission.wait_in_line(runner, &joiner, deadline) {
+                Waited::Admitted => 1,
+                Waited::Changed(task) | Waited::TimedOut(task) => {
+                    task.run().release();
+                    0
+                }
+                Waited::Bounced | Waited::NoRoom(_) => unreachable!("neither happens here"),
+            }
+        };
+        let other = admission.clone();
+        let second = thread::spawn(move || wait(&other, Deadline::NEVER));
+        let other = admission.clone();
+        let worker = thread::spawn(move || {
+            let (mut held, mut claimed) = (held, 0);
+            while let Given::On(slot, position) = other.give(held) {
+                held = slot;
+                if let Some(task) = other.claim(position) {
+                    task.admit();
+                    task.run().release();
+                    claimed += 1;
+                }
+            }
+            claimed
+        });
+        let first = wait(&admission, soon());
+        assert_eq!(first + second.join().unwrap(), worker.join().unwrap(), "one task in two hands");
+    });
 }
 
 #[test]

@@ -294,13 +294,17 @@ impl Admission {
     pub(crate) fn settle(&self) -> Given {
         for _ in 0..=self.aside.count() {
             let word = self.load();
-            if !word.is_short() || word.waiting() > 0 {
+            if word.waiting() > 0 {
+                if self.aside.count() > 0 && !word.is_short() {
+                    self.set_short();
+                }
                 break;
             }
             match self.aside.pop(&self.slots).map(|vacant| self.put_back(vacant)) {
                 Some(Given::Over) => return Given::Over,
                 Some(_) => {}
-                None => self.clear_short(word),
+                None if word.is_short() => self.clear_short(word),
+                None => break,
             }
         }
         Given::Back

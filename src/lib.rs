@@ -5,7 +5,7 @@
 //!
 //! ```
 //! # admit::__model(|| {
-//! let pool = admit::Pool::new(2);
+//! let pool = admit::Pool::new(1);
 //! let good = pool.spawn(|| 6 * 7);
 //! let bad = pool.spawn(|| -> u32 { panic!("no such luck") });
 //! assert_eq!(good.join().unwrap(), 42);

@@ -7,7 +7,7 @@
 //! sleep unless the ticket is stale; the waker changes what they look at and then makes the ticket stale.
 //!
 //! Before it sleeps a thread looks at its word a few times, since a wake-up costs microseconds and the answer
-//! is often nearer. How often is for each thread to find out ([`Patience`]): a look that was rewarded doubles
+//! is often nearer. How often is for each thread to find out ([`Eagerness`]): a look that was rewarded doubles
 //! the next number of looks, one in vain quarters it, and every 32nd time it is tried again in full. So a
 //! thread whose answers come soon pays no wake-ups, and one whose answers take long, or whose core is wanted
 //! by others, pays next to nothing for looking. On a single core nobody looks, since nobody could answer
@@ -50,51 +50,51 @@ pub(crate) fn wake(futex: &Futex, before: u32) {
 }
 
 fn spin(word: &AtomicU32, done: &impl Fn(u32) -> bool) -> Option<u32> {
-    let patience = PATIENCE.with(Cell::get);
-    let looks = patience.looks();
+    let eagerness = EAGERNESS.with(Cell::get);
+    let looks = eagerness.looks();
     for _ in 0..looks {
         // Acquire [SIGNAL]: as in `sleep_until`.
         let value = word.load(Ordering::Acquire);
         if done(value) {
-            PATIENCE.with(|own| own.set(patience.rewarded()));
+            EAGERNESS.with(|own| own.set(eagerness.rewarded()));
             return Some(value);
         }
         spin_loop();
     }
-    PATIENCE.with(|own| own.set(patience.in_vain()));
+    EAGERNESS.with(|own| own.set(eagerness.in_vain()));
     None
 }
 
 thread_local! {
     // loom's macro knows no `const` initialisers.
     #[allow(clippy::missing_const_for_thread_local)]
-    static PATIENCE: Cell<Patience> = Cell::new(Patience::new());
+    static EAGERNESS: Cell<Eagerness> = Cell::new(Eagerness::new());
 }
 
 /// How often one thread looks before it sleeps.
 #[derive(Clone, Copy)]
-struct Patience {
+struct Eagerness {
     looks: u32,
     most: u32,
     in_vain: u32,
 }
 
-impl Patience {
-    fn new() -> Patience {
+impl Eagerness {
+    fn new() -> Eagerness {
         let most = if cores() > 1 { LOOKS } else { 0 };
-        Patience { looks: most, most, in_vain: 0 }
+        Eagerness { looks: most, most, in_vain: 0 }
     }
 
     fn looks(self) -> u32 {
         if self.in_vain % 32 == 31 { self.most } else { self.looks }
     }
 
-    fn rewarded(self) -> Patience {
-        Patience { looks: (2 * self.looks + 1).min(self.most), in_vain: 0, ..self }
+    fn rewarded(self) -> Eagerness {
+        Eagerness { looks: (2 * self.looks + 1).min(self.most), in_vain: 0, ..self }
     }
 
-    fn in_vain(self) -> Patience {
-        Patience { looks: self.looks / 4, in_vain: self.in_vain.wrapping_add(1), ..self }
+    fn in_vain(self) -> Eagerness {
+        Eagerness { looks: self.looks / 4, in_vain: self.in_vain.wrapping_add(1), ..self }
     }
 }
 

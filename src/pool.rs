@@ -224,7 +224,7 @@ impl Pool {
     }
 
     /// How many tasks wait for a permit: a snapshot, as [`running`](Pool::running). Never blocks; takes time
-    /// in proportion to the answer. A task whose `spawn_timeout` has returned is not counted.
+    /// in proportion to the positions counted. A task whose `spawn_timeout` has returned is not counted.
     pub fn waiting(&self) -> usize {
         self.crew.admission.snapshot().waiting
     }

@@ -40,7 +40,7 @@ struct Slot {
     link: AtomicU64,
     /// How many slots are free while this one is on top.
     depth: AtomicU32,
-    /// How often this slot was pushed.
+    /// Numbers the attempts to push this slot, so that no two pushes have the same number.
     pushes: AtomicU32,
     mail: Mail,
     manned: Plain<bool>,

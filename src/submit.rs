@@ -131,7 +131,8 @@ impl Line<'_> {
                 }
             }
         };
-        if self.crew.threads() > 0 {
+        // A task of the pool's own runs on a worker, though its maker may not have counted it yet.
+        if self.crew.threads() > 0 || self.crew.is_own() {
             admission.put_aside(held);
             return Ok(task);
         }

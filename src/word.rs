@@ -7,7 +7,7 @@
 //!
 //! | mode | meaning | value | stamp |
 //! |---|---|---|---|
-//! | `Idle` | a slot is free, so nothing waits | the top slot of the stack | how often that slot was pushed |
+//! | `Idle` | a slot is free, so nothing waits | the top slot of the stack | the number of that push of it |
 //! | `Busy` | no slot is free | how many ring positions are counted | the first of them, the *head* |
 //!
 //! An idle slot and a waiting task at once cannot be written down: that is why nobody barges in. Mode, value
@@ -26,7 +26,7 @@
 //! move back, and move only while `Busy`.
 //!
 //! Widths, and what a field's wrapping would take. *Stamp* (32 bits): to be fooled, a thread must be stopped
-//! between its load and its CAS while one slot is pushed exactly 2³² times, 71 minutes at a million a second
+//! between its load and its CAS while exactly 2³² pushes of one slot are tried, 71 minutes at a million a second
 //! (likewise 2³² blocked submissions for a ring position). *Wave* (12 bits): a waiter must be kept from
 //! running while exactly 4096 watched quiescences, or a multiple, pass; it then sleeps until the next one.
 //! *Value* (16 bits): 65,535 slots, 65,535 counted positions.

@@ -179,3 +179,77 @@ fn every_nth_refusal_loses_nothing() {
         all_slots_are_there(&pool);
     }
 }
+
+#[test]
+fn refused_submitters_do_not_keep_the_worker_from_their_tasks() {
+    // Goal: WAKE, PROGRESS: a worker that puts slots back stops as soon as tasks wait. Method: two submitters,
+    // always refused a thread, keep the only worker of a pool of two busy; all their tasks run.
+    let pool = Arc::new(Pool::new(2));
+    pool.spawn(|| ()).join().unwrap();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let submitters: Vec<_> = (0..2)
+        .map(|_| {
+            let (pool, ran) = (pool.clone(), ran.clone());
+            thread::spawn(move || {
+                refusal::set(|| true);
+                for _ in 0..10_000 {
+                    let ran = ran.clone();
+                    drop(pool.spawn(move || _ = ran.fetch_add(1, Ordering::Relaxed)));
+                }
+            })
+        })
+        .collect();
+    for submitter in submitters {
+        submitter.join().unwrap();
+    }
+    pool.wait();
+    assert_eq!(ran.load(Ordering::Relaxed), 20_000);
+    all_slots_are_there(&pool);
+}
+
+#[test]
+fn slots_aside_come_back_when_all_who_waited_gave_up() {
+    // Goal: REFUSE changes nothing. Method: a refused submitter gives up while another waits, then that one
+    // gives up too, while the only worker stays busy; the second slot is free again.
+    let pool = Arc::new(Pool::new(2));
+    let (open, gate) = channel::<()>();
+    let busy = pool.spawn(move || gate.recv().unwrap());
+    let spawn = |refused: bool, millis: u64| {
+        let pool = pool.clone();
+        thread::spawn(move || {
+            refusal::set(move || refused);
+            pool.spawn_timeout(Duration::from_millis(millis), || ()).map(drop).is_err()
+        })
+    };
+    let first = spawn(true, 200);
+    eventually(|| pool.waiting() == 1 || first.is_finished());
+    let second = spawn(false, 400);
+    assert!(first.join().unwrap(), "no worker was free");
+    // The second one may have found the slot aside and a thread for it: both are right.
+    let _ = second.join().unwrap();
+    eventually(|| pool.try_spawn(|| ()).is_ok());
+    open.send(()).unwrap();
+    busy.join().unwrap();
+    all_slots_are_there(&pool);
+}
+
+#[test]
+fn a_parked_worker_is_found_beneath_a_vacant_slot() {
+    // Goal: a task that a worker could run is not refused. Method: the worker goes idle at the very moment of
+    // the refusal, so that the vacant slot is given back on top of it.
+    let pool = Arc::new(Pool::new(2));
+    let (open, gate) = channel::<()>();
+    let mut busy = Some(pool.spawn(move || gate.recv().unwrap()));
+    refusal::set(move || {
+        if let Some(task) = busy.take() {
+            open.send(()).unwrap();
+            task.join().unwrap();
+        }
+        true
+    });
+    for _ in 0..3 {
+        pool.try_spawn(|| ()).expect("the worker is parked").join().unwrap();
+    }
+    assert_eq!(pool.threads(), 1);
+    all_slots_are_there(&pool);
+}

@@ -1,7 +1,7 @@
 """Explicit-state search of the admission protocol described in docs/PROTOCOL.md.
 
-Every step below is one atomic operation of the shipped code on the word, a ring cell or a task, and the
-search visits every interleaving of them (sequentially consistent memory; the orderings are loom's part).
+Every step below is one successful atomic operation of the shipped code on the word, a ring cell or a task, with
+the loads that led to it, and the search visits every interleaving of them (sequentially consistent memory; the orderings are loom's part).
 The Treiber stack is taken as a stack, its tag as never wrapping; the ring has CELLS cells, so that laps
 are reached. Submitters 0..TIMED give up at an arbitrary moment, CLOSE closes the pool at one, and STOP
 stops one thread for ever at one (PROGRESS).
