@@ -198,16 +198,13 @@ fn refused_thread_and_close_strand_nobody() {
         let mut attempts = 0;
         crate::sync::refusal::set(move || {
             attempts += 1;
-            attempts == 2
+            attempts > 1
         });
         let pool = Arc::new(Pool::new(2));
         drop(pool.spawn(|| ()));
         let other = pool.clone();
         let closer = thread::spawn(move || other.close());
-        match pool.spawn_timeout(Duration::MAX, || 7) {
-            Ok(task) => assert_eq!(task.join().unwrap(), 7),
-            Err(refused) => assert_eq!(refused.into_inner()(), 7),
-        }
+        drop(pool.spawn_timeout(Duration::MAX, || ()));
         closer.join().unwrap();
     });
 }

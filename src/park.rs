@@ -6,16 +6,22 @@
 //! seen, or sees the bit. A crowd ([`Event`]): the sleepers take a ticket, look at what they wait for, and
 //! sleep unless the ticket is stale; the waker changes what they look at and then makes the ticket stale.
 //!
-//! Before it sleeps a thread looks at its word a few times, since a wake-up costs microseconds and the answer
-//! is often nearer. How often is for each thread to find out ([`Eagerness`]): a look that was rewarded doubles
-//! the next number of looks, one in vain quarters it, and every 32nd time it is tried again in full. So a
-//! thread whose answers come soon pays no wake-ups, and one whose answers take long, or whose core is wanted
-//! by others, pays next to nothing for looking. On a single core nobody looks, since nobody could answer
-//! meanwhile.
+//! Before it sleeps a thread looks at its word for a while, since a wake-up costs microseconds (tens of them, if
+//! the other core has gone to sleep) and the answer is often nearer. For how long is for each thread to find out
+//! ([`Eagerness`]): four times as long as the last answer took; half as long as before if none came; never
+//! less than about the price of the system call that is spared; and once in a while for as long as ever, because
+//! two threads that both sleep never learn how near they are. On a single core nobody looks, since nobody could
+//! answer meanwhile. docs/DECISIONS.md has the figures.
 
 use std::cell::Cell;
 
 use crate::sync::{AtomicU32, Deadline, Futex, LOOKS, Ordering, cores, spin_loop, thread_local};
+
+/// Looks that are always spent: 4 µs where one takes 27 ns.
+const LEAST: u32 = 150;
+
+/// After so many waits in vain a thread looks once for as long as it ever does.
+const RETRY: u32 = 256;
 
 /// Set in a futex word while its one sleeper sleeps, or is about to.
 pub(crate) const ASLEEP: u32 = 1;
@@ -51,12 +57,11 @@ pub(crate) fn wake(futex: &Futex, before: u32) {
 
 fn spin(word: &AtomicU32, done: &impl Fn(u32) -> bool) -> Option<u32> {
     let eagerness = EAGERNESS.with(Cell::get);
-    let looks = eagerness.looks();
-    for _ in 0..looks {
+    for look in 0..eagerness.looks() {
         // Acquire [SIGNAL]: as in `sleep_until`.
         let value = word.load(Ordering::Acquire);
         if done(value) {
-            EAGERNESS.with(|own| own.set(eagerness.rewarded()));
+            EAGERNESS.with(|own| own.set(eagerness.rewarded(look)));
             return Some(value);
         }
         spin_loop();
@@ -86,15 +91,20 @@ impl Eagerness {
     }
 
     fn looks(self) -> u32 {
-        if self.in_vain % 32 == 31 { self.most } else { self.looks }
+        if self.in_vain % RETRY == RETRY - 1 { self.most } else { self.looks }
     }
 
-    fn rewarded(self) -> Eagerness {
-        Eagerness { looks: (2 * self.looks + 1).min(self.most), in_vain: 0, ..self }
+    /// The answer came at look number `look`.
+    fn rewarded(self, look: u32) -> Eagerness {
+        Eagerness { looks: (4 * look + 16).min(self.most), in_vain: 0, ..self }
     }
 
     fn in_vain(self) -> Eagerness {
-        Eagerness { looks: self.looks / 4, in_vain: self.in_vain.wrapping_add(1), ..self }
+        Eagerness {
+            looks: (self.looks / 2).max(LEAST).min(self.most),
+            in_vain: self.in_vain.wrapping_add(1),
+            ..self
+        }
     }
 }
 

@@ -27,7 +27,7 @@ mod face {
     pub(crate) const CHUNK: usize = 64;
 
     /// How often at most a thread looks at its word before it sleeps.
-    pub(crate) const LOOKS: u32 = 200;
+    pub(crate) const LOOKS: u32 = 1000;
 
     /// A cell whose accesses loom can watch.
     #[derive(Debug)]
