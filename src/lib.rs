@@ -63,6 +63,41 @@ pub use pool::Pool;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// What must not compile, each beside what must.
+///
+/// A task may be sent and outlives its caller's frame:
+/// ```
+/// # admit::__model(|| {
+/// let text = String::from("moved");
+/// let task = admit::Pool::new(1).spawn(move || text.len());
+/// assert_eq!(task.join().unwrap(), 5);
+/// # });
+/// ```
+/// It may not capture what cannot be sent,
+/// ```compile_fail,E0277
+/// let text = std::rc::Rc::new(String::from("shared"));
+/// let task = admit::Pool::new(1).spawn(move || text.len());
+/// ```
+/// nor return it,
+/// ```compile_fail,E0277
+/// let task = admit::Pool::new(1).spawn(|| std::rc::Rc::new(5));
+/// ```
+/// nor borrow from its caller.
+/// ```compile_fail,E0597
+/// let text = String::from("borrowed");
+/// let pool = admit::Pool::new(1);
+/// let borrowed = &text;
+/// let task = pool.spawn(move || borrowed.len());
+/// ```
+/// A handle is joined once:
+/// ```compile_fail,E0382
+/// let task = admit::Pool::new(1).spawn(|| 5);
+/// let first = task.join();
+/// let second = task.join();
+/// ```
+#[cfg(doctest)]
+struct MustNotCompile;
+
 /// Runs a documentation example: plainly, or as a loom model where the crate was built with `--cfg loom`.
 #[doc(hidden)]
 pub fn __model(f: impl Fn() + Send + Sync + 'static) {
