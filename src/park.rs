@@ -8,8 +8,8 @@
 //!
 //! Before it sleeps a thread looks at its word for a while, since a wake-up costs microseconds (tens of them, if
 //! the other core has gone to sleep) and the answer is often nearer. For how long is for each thread to find out
-//! ([`Eagerness`]): four times as long as the last answer took; half as long as before if none came; never
-//! less than about the price of the system call that is spared; and once in a while for as long as ever, because
+//! ([`Eagerness`]): four times as long as the last answer took; half as long as before if none came, but then
+//! no less than about the price of the system call that is spared; and once in a while for as long as ever, because
 //! two threads that both sleep never learn how near they are. On a single core nobody looks, since nobody could
 //! answer meanwhile. docs/DECISIONS.md has the figures.
 
@@ -17,7 +17,7 @@ use std::cell::Cell;
 
 use crate::sync::{AtomicU32, Deadline, Futex, LOOKS, Ordering, cores, spin_loop, thread_local};
 
-/// Looks that are always spent: 4 µs where one takes 27 ns.
+/// The fewest looks after a wait in vain: 4 µs where one takes 27 ns.
 const LEAST: u32 = 150;
 
 /// After so many waits in vain a thread looks once for as long as it ever does.
