@@ -1,6 +1,6 @@
 //! How every model is run: without regard to loom's environment variables, in every mode, counted.
 //!
-//! The counts are compared with `loom-tests/manifest.tsv`. A model whose count has fallen fails: it explores
+//! The counts are compared with `loom-tests/manifest.tsv` (or `wide.tsv`). A model whose count has fallen fails: it explores
 //! less than it did. `ADMIT_MANIFEST=update` writes the manifest anew; `ignore` is for planted bugs, which
 //! have to be caught by the model itself.
 
@@ -15,26 +15,78 @@ use std::{
     time::Instant,
 };
 
-use crate::sync::RESTLESS;
+use crate::{
+    probe::{ALL_RMW, FUSSY},
+    sync::RESTLESS,
+    trace,
+};
 
-/// How sleeping is modelled: with a thread that really sleeps, and with one that is always woken by nothing,
-/// so that no ordering is borrowed from the sleep.
-const MODES: [(&str, bool); 2] = [("asleep", false), ("restless", true)];
+/// How many preemptions an execution may have: in the models that every test run explores, and in the wide run
+/// (`ADMIT_WIDE=1`). `None` is as many as there are: to the end.
+pub(crate) struct Bounds {
+    quick: Option<usize>,
+    wide: Option<usize>,
+}
+
+/// Every execution.
+pub(crate) const TO_THE_END: Bounds = Bounds { quick: None, wide: None };
+
+/// As many preemptions as said.
+pub(crate) const fn within(quick: usize, wide: usize) -> Bounds {
+    Bounds { quick: Some(quick), wide: Some(wide) }
+}
+
+/// How a model is run.
+struct Mode {
+    name: &'static str,
+    /// The first sleep on each word ends for nothing, so that no ordering is borrowed from the sleep, and the first
+    /// weak CAS on each fails for nothing. Else a sleeper really sleeps.
+    restless: bool,
+    /// Loads and stores are RMWs: strong in memory, but complete in schedules, for a load hides nothing then. Else
+    /// as shipped: weak in memory.
+    rmw: bool,
+}
+
+const MODES: [Mode; 4] = [
+    Mode { name: "asleep", restless: false, rmw: false },
+    Mode { name: "restless", restless: true, rmw: false },
+    Mode { name: "asleep, rmw", restless: false, rmw: true },
+    Mode { name: "restless, rmw", restless: true, rmw: true },
+];
 
 static MANIFEST: Mutex<()> = Mutex::new(());
 
-/// Explores `model` to the end, or up to `bound` preemptions, in every mode.
-pub(crate) fn check(name: &str, bound: Option<usize>, model: fn()) {
-    for (mode, restless) in MODES {
-        RESTLESS.set(restless);
-        let (executions, seconds) = explore(bound, model);
+fn is_set(name: &str) -> bool {
+    std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0")
+}
+
+/// Explores `model`, which checks the guarantees named, within the bounds, in every mode. `ADMIT_MODE` picks
+/// one. Every change of the word and the ring is looked up in the table of transitions meanwhile.
+pub(crate) fn check(name: &str, guarantees: &str, bounds: Bounds, model: fn()) {
+    let bound = if is_set("ADMIT_WIDE") { bounds.wide } else { bounds.quick };
+    let bound = std::env::var("ADMIT_BOUND").map_or(bound, |bound| bound.parse().ok());
+    let wanted = std::env::var("ADMIT_MODE").ok();
+    for mode in MODES.iter().filter(|mode| wanted.as_ref().is_none_or(|wanted| wanted == mode.name)) {
+        RESTLESS.set(mode.restless);
+        FUSSY.set(mode.restless);
+        ALL_RMW.set(mode.rmw);
+        let (executions, seconds) = explore(bound, move || {
+            trace::begin();
+            model();
+        });
         RESTLESS.set(false);
-        record(&format!("{name}/{mode}"), bound, executions, seconds);
+        FUSSY.set(false);
+        ALL_RMW.set(false);
+        let events = trace::end();
+        record(&format!("{name}/{}", mode.name), guarantees, bound, executions, seconds);
+        for (event, count) in events {
+            println!("evidence\ttrace\t{event}\t{guarantees}\t{name}\t{count}\tevents\t0");
+        }
     }
 }
 
 /// Explores `model` once, as the canaries do; how many executions there were.
-pub(crate) fn explore(bound: Option<usize>, model: fn()) -> (u64, f64) {
+pub(crate) fn explore(bound: Option<usize>, model: impl Fn() + Send + Sync + 'static) -> (u64, f64) {
     let executions = Arc::new(AtomicU64::new(0));
     let counter = executions.clone();
     let mut builder = loom::model::Builder::new();
@@ -55,12 +107,16 @@ pub(crate) fn explore(bound: Option<usize>, model: fn()) -> (u64, f64) {
     (executions.load(Ordering::Relaxed), start.elapsed().as_secs_f64())
 }
 
-fn record(name: &str, bound: Option<usize>, executions: u64, seconds: f64) {
+fn record(name: &str, guarantees: &str, bound: Option<usize>, executions: u64, seconds: f64) {
     let bound = bound.map_or("none".to_string(), |bound| bound.to_string());
-    println!("{name}: bound {bound}, {executions} executions, {seconds:.1} s");
+    println!("evidence\tloom\t{name}\t{guarantees}\tbound {bound}\t{executions}\texecutions\t{seconds:.1}");
     // Another model's failure is no reason to fail.
     let _guard = MANIFEST.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("loom-tests/manifest.tsv");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(if is_set("ADMIT_WIDE") {
+        "loom-tests/wide.tsv"
+    } else {
+        "loom-tests/manifest.tsv"
+    });
     let text = fs::read_to_string(&path).unwrap_or_default();
     let mut rows: BTreeMap<String, String> = text
         .lines()

@@ -18,9 +18,9 @@ use crate::{
     park::Event,
     queue::{Queue, START, Seat},
     slots::{Aside, Held, Slots},
-    sync::{AtomicU64, Deadline, Ordering},
+    sync::{AtomicU64, Deadline, Ordering, ROOM},
     task::{Answer, Joiner, Runner},
-    word::{Position, State, VALUE_MAX, Word},
+    word::{Position, State, Word},
 };
 
 /// What a submitter finds.
@@ -162,7 +162,7 @@ impl Admission {
             // SAFETY: the seat was installed nowhere.
             let task = unsafe { self.queue.leave_with_task(seat) };
             let word = self.load();
-            let full = word.waiting() == VALUE_MAX && !word.is_closed();
+            let full = word.waiting() == ROOM && !word.is_closed();
             return if full { Waited::NoRoom(task) } else { Waited::Changed(task) };
         };
         if !self.count(position) && self.queue.withdraw(position, &seat) {
@@ -194,7 +194,7 @@ impl Admission {
         loop {
             let word = self.load();
             let tail = word.state().tail()?;
-            if word.is_closed() || word.waiting() == VALUE_MAX {
+            if word.is_closed() || word.waiting() == ROOM {
                 return None;
             }
             if self.queue.install(tail, seat) {
@@ -216,7 +216,7 @@ impl Admission {
             if position.is_before(tail) {
                 return true;
             }
-            if word.is_closed() || word.waiting() == VALUE_MAX {
+            if word.is_closed() || word.waiting() == ROOM {
                 return false;
             }
             if self.change(word, word.with_counted()) {

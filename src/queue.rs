@@ -31,13 +31,13 @@ use std::ptr::{self, NonNull};
 use crate::{
     arena::Arena,
     cell::Header,
-    sync::{AtomicPtr, AtomicU64, Ordering},
+    sync::{AtomicPtr, AtomicU64, Ordering, ROOM},
     task::Runner,
-    word::{Position, VALUE_MAX},
+    word::Position,
 };
 
 /// Cells in the ring: more than can be counted, so that counted positions and the tail have a cell each.
-pub(crate) const LAP: u32 = VALUE_MAX as u32 + 1;
+pub(crate) const LAP: u32 = ROOM as u32 + 1;
 
 /// Positions start one lap in, so that the cells, all zero at first, are older than any of them.
 pub(crate) const START: Position = Position(LAP);

@@ -1,34 +1,37 @@
-//! The only door to atomics, shared cells, threads, sleeping and time: std's, or loom's under `cfg(loom)`.
+//! The only door to atomics, shared cells, threads, sleeping and time: std's; loom's under `cfg(loom)`; and
+//! shuttle's in tests under `cfg(shuttle)`.
 //!
-//! Both faces have the same names, so that the code above reads the same whichever is behind it. What loom
-//! lacks is built here from what it has: a [`Futex`] that sleeps, a [`Deadline`] that may pass at any moment.
+//! All faces have the same names, so that the code above reads the same whichever is behind it. What the
+//! checkers lack is built here from what they have: a [`Futex`] that sleeps, a [`Deadline`] that may pass at any
+//! moment. Tests that compile this file into their own crate put a probe around every atomic, which counts,
+//! traces, weakens and delays; the library has the bare ones.
 
-pub(crate) use face::*;
+#[cfg(test)]
+use crate::probe as shown;
+#[cfg(not(test))]
+use face::atomic as shown;
 
 #[cfg(not(loom))]
-mod face {
-    use std::{
-        io,
-        time::{Duration, Instant},
-    };
+pub(crate) use cell::UnsafeCell;
+#[cfg(any(loom, all(shuttle, test)))]
+pub(crate) use deadline::Deadline;
+pub(crate) use face::{atomic::Ordering, *};
+pub(crate) use shown::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64};
 
-    pub(crate) use std::{
-        hint::spin_loop,
-        sync::{
-            Arc,
-            atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, Ordering},
-        },
-        thread::JoinHandle,
-        thread_local,
-    };
-    use wait_on_address::AtomicWait;
+/// Whether schedules are explored: then everything is small, so that rings go round and chunks are outgrown.
+const EXPLORED: bool = cfg!(any(loom, shuttle));
 
-    /// Items in the first chunk of an [`Arena`](crate::arena::Arena).
-    pub(crate) const CHUNK: usize = 64;
+/// Items in the first chunk of an [`Arena`](crate::arena::Arena).
+pub(crate) const CHUNK: usize = if EXPLORED { 2 } else { 64 };
 
-    /// How often at most a thread looks at its word before it sleeps.
-    pub(crate) const LOOKS: u32 = 1000;
+/// How many tasks can wait; one less than a power of two.
+pub(crate) const ROOM: u16 = if EXPLORED { 3 } else { u16::MAX };
 
+/// How often at most a thread looks at its word before it sleeps.
+pub(crate) const LOOKS: u32 = if EXPLORED { 0 } else { 1000 };
+
+#[cfg(not(loom))]
+mod cell {
     /// A cell whose accesses loom can watch.
     #[derive(Debug)]
     pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
@@ -43,6 +46,43 @@ mod face {
             f(self.0.get())
         }
     }
+}
+
+#[cfg(any(loom, all(shuttle, test)))]
+mod deadline {
+    use std::time::Duration;
+
+    /// The scheduler decides when a finite deadline is reached, so it may pass at any moment.
+    #[derive(Debug, Clone, Copy)]
+    pub(crate) struct Deadline {
+        pub(super) finite: bool,
+    }
+
+    impl Deadline {
+        pub(crate) const NEVER: Deadline = Deadline { finite: false };
+
+        pub(crate) fn after(d: Duration) -> Deadline {
+            Deadline { finite: d != Duration::MAX }
+        }
+    }
+}
+
+#[cfg(not(any(loom, all(shuttle, test))))]
+mod face {
+    use std::{
+        io,
+        time::{Duration, Instant},
+    };
+
+    pub(crate) use std::{
+        hint::spin_loop,
+        sync::{Arc, atomic},
+        thread::JoinHandle,
+        thread_local,
+    };
+    use wait_on_address::AtomicWait;
+
+    use super::{AtomicU32, Ordering};
 
     /// A 32-bit atomic on which threads can sleep, woken by nothing but `wake_*` (and, rarely, by nothing).
     #[derive(Debug)]
@@ -60,25 +100,41 @@ mod face {
 
         /// Sleeps if the word is `expected`; false when the deadline has passed.
         pub(crate) fn sleep(&self, expected: u32, deadline: Deadline) -> bool {
+            #[cfg(test)]
+            if crate::probe::woken_by_nothing() {
+                return true;
+            }
             match deadline.0 {
-                None => self.0.wait(expected),
+                None => self.bare().wait(expected),
                 Some(at) => {
                     let left = at.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return false;
                     }
-                    self.0.wait_timeout(expected, left);
+                    self.bare().wait_timeout(expected, left);
                 }
             }
             true
         }
 
         pub(crate) fn wake_one(&self) {
-            self.0.notify_one();
+            self.bare().notify_one();
         }
 
         pub(crate) fn wake_all(&self) {
-            self.0.notify_all();
+            self.bare().notify_all();
+        }
+
+        #[cfg(not(test))]
+        fn bare(&self) -> &atomic::AtomicU32 {
+            &self.0
+        }
+
+        /// Before every call to the operating system, since a thread may be stopped there as well.
+        #[cfg(test)]
+        fn bare(&self) -> &atomic::AtomicU32 {
+            crate::probe::step();
+            self.0.bare()
         }
     }
 
@@ -102,7 +158,7 @@ mod face {
         f: impl FnOnce() + Send + 'static,
     ) -> io::Result<JoinHandle<()>> {
         #[cfg(test)]
-        super::refusal::check()?;
+        crate::probe::refusal::check()?;
         let builder = std::thread::Builder::new().name(name);
         match stack_size {
             Some(bytes) => builder.stack_size(bytes),
@@ -113,7 +169,7 @@ mod face {
 
     /// Cores that this process may run on.
     pub(crate) fn cores() -> u32 {
-        static CORES: AtomicU32 = AtomicU32::new(0);
+        static CORES: atomic::AtomicU32 = atomic::AtomicU32::new(0);
         // Relaxed: whoever finds no number counts for itself; all find the same, and none waits for another.
         match CORES.load(Ordering::Relaxed) {
             0 => {
@@ -138,20 +194,16 @@ mod face {
 
 #[cfg(loom)]
 mod face {
-    use std::{cell::RefCell, io, time::Duration};
+    use std::{cell::RefCell, io};
 
     pub(crate) use loom::{
         hint::spin_loop,
-        sync::{
-            Arc,
-            atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, Ordering},
-        },
+        sync::{Arc, atomic},
         thread::JoinHandle,
         thread_local,
     };
 
-    pub(crate) const CHUNK: usize = 2;
-    pub(crate) const LOOKS: u32 = 0;
+    use super::{AtomicU32, Ordering};
 
     pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
 
@@ -171,6 +223,8 @@ mod face {
         /// (loom runs all the threads of a model on one OS thread, so this is the model's, not a thread's.)
         pub(crate) static RESTLESS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
     }
+
+    use super::Deadline;
 
     type Bell = std::sync::Arc<loom::sync::Notify>;
 
@@ -236,26 +290,13 @@ mod face {
         }
     }
 
-    #[derive(Debug, Clone, Copy)]
-    pub(crate) struct Deadline {
-        finite: bool,
-    }
-
-    impl Deadline {
-        pub(crate) const NEVER: Deadline = Deadline { finite: false };
-
-        pub(crate) fn after(d: Duration) -> Deadline {
-            Deadline { finite: d != Duration::MAX }
-        }
-    }
-
     pub(crate) fn spawn_thread(
         name: String,
         _stack_size: Option<usize>,
         f: impl FnOnce() + Send + 'static,
     ) -> io::Result<JoinHandle<()>> {
         #[cfg(test)]
-        super::refusal::check()?;
+        crate::probe::refusal::check()?;
         loom::thread::Builder::new().name(name).spawn(f)
     }
 
@@ -275,32 +316,85 @@ mod face {
     }
 }
 
+#[cfg(all(shuttle, test))]
+mod face {
+    use std::io;
+
+    use shuttle::sync::{Condvar, Mutex};
+    pub(crate) use shuttle::{
+        hint::spin_loop,
+        sync::{Arc, atomic},
+        thread::JoinHandle,
+        thread_local,
+    };
+
+    use super::{AtomicU32, Deadline, Ordering};
+
+    pub(crate) struct Futex {
+        word: AtomicU32,
+        door: Mutex<()>,
+        bell: Condvar,
+    }
+
+    impl Futex {
+        pub(crate) fn new(value: u32) -> Futex {
+            Futex { word: AtomicU32::new(value), door: Mutex::new(()), bell: Condvar::new() }
+        }
+
+        pub(crate) fn word(&self) -> &AtomicU32 {
+            &self.word
+        }
+
+        pub(crate) fn sleep(&self, expected: u32, deadline: Deadline) -> bool {
+            if deadline.finite {
+                return false;
+            }
+            if crate::probe::woken_by_nothing() {
+                return true;
+            }
+            let door = self.door.lock().unwrap();
+            if self.word.load(Ordering::Relaxed) == expected {
+                drop(self.bell.wait(door).unwrap());
+            }
+            true
+        }
+
+        pub(crate) fn wake_one(&self) {
+            self.wake_all();
+        }
+
+        pub(crate) fn wake_all(&self) {
+            drop(self.door.lock().unwrap());
+            self.bell.notify_all();
+        }
+    }
+
+    pub(crate) fn spawn_thread(
+        name: String,
+        _stack_size: Option<usize>,
+        f: impl FnOnce() + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        crate::probe::refusal::check()?;
+        shuttle::thread::Builder::new().name(name).spawn(f)
+    }
+
+    pub(crate) fn cores() -> u32 {
+        1
+    }
+
+    pub(crate) fn nap() {
+        shuttle::thread::yield_now();
+    }
+
+    pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
+        shuttle::check_random(f, 100);
+    }
+}
+
 /// A number that no other call in this process gives.
 pub(crate) fn unique() -> u64 {
     // std's also under loom: the number is compared with itself only, and models nothing.
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
     // Relaxed: an RMW gives each number once.
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// Makes the operating system refuse threads, for tests that compile this file into their own crate.
-#[cfg(test)]
-pub(crate) mod refusal {
-    use std::{cell::RefCell, io};
-
-    type Rule = Box<dyn FnMut() -> bool>;
-
-    std::thread_local! {
-        static RULE: RefCell<Option<Rule>> = const { RefCell::new(None) };
-    }
-
-    /// From now on, on this OS thread, a thread is refused whenever `rule` says so.
-    pub(crate) fn set(rule: impl FnMut() -> bool + 'static) {
-        RULE.set(Some(Box::new(rule)));
-    }
-
-    pub(crate) fn check() -> io::Result<()> {
-        let refused = RULE.with_borrow_mut(|rule| rule.as_mut().is_some_and(|rule| rule()));
-        if refused { Err(io::Error::from(io::ErrorKind::WouldBlock)) } else { Ok(()) }
-    }
 }

@@ -1,5 +1,5 @@
 //! What happens when the operating system gives no thread. The crate's sources are compiled into this test,
-//! whose `sync::refusal` decides for the calling thread which thread creations are refused.
+//! whose `probe::refusal` decides for the calling thread which thread creations are refused.
 #![cfg(not(loom))]
 
 #[path = "support/internals.rs"]
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use crate::sync::refusal;
+use crate::probe::refusal;
 
 fn eventually(condition: impl Fn() -> bool) {
     for _ in 0..60_000 {

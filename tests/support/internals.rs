@@ -18,6 +18,8 @@ pub(crate) mod handle;
 pub(crate) mod park;
 #[path = "../../src/pool.rs"]
 pub(crate) mod pool;
+#[path = "probe.rs"]
+pub(crate) mod probe;
 #[path = "../../src/queue.rs"]
 pub(crate) mod queue;
 #[path = "../../src/slots.rs"]
@@ -28,6 +30,8 @@ pub(crate) mod submit;
 pub(crate) mod sync;
 #[path = "../../src/task.rs"]
 pub(crate) mod task;
+#[path = "trace.rs"]
+pub(crate) mod trace;
 #[path = "../../src/unwind.rs"]
 pub(crate) mod unwind;
 #[path = "../../src/word.rs"]

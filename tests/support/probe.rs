@@ -1,0 +1,305 @@
+//! A probe around every atomic of the crate, for tests that compile its sources: `sync` takes its atomics
+//! from here under `cfg(test)`. What a probe does is switched on by the test:
+//!
+//! | switch | what happens | used by |
+//! |---|---|---|
+//! | [`ALL_RMW`] | loads and stores become RMWs | `loom-tests/check.rs`: closes loom's hole |
+//! | `ADMIT_WEAKEN` | one ordering in the sources is replaced | `loom-tests/orderings.py` |
+//! | `ADMIT_SITES` | every ordering met is written to a file | the same |
+//! | [`trace`](crate::trace) | every change of the word and the ring is checked against the table | models, schedules |
+//! | [`before_every_step`] | what the test likes; it may stop the thread | `tests/progress.rs` |
+//! | [`disturb`] | delays, weak CASes that fail and sleeps that end for nothing | `tests/disturbed.rs`, models |
+//! | [`refusal`] | the operating system refuses threads | `tests/no_thread.rs`, models |
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashSet,
+    fs::File,
+    io::Write,
+    panic::Location,
+    sync::{Mutex, OnceLock, atomic as plain},
+};
+
+use crate::{
+    sync::{Ordering, atomic as bare, unique},
+    trace,
+};
+
+std::thread_local! {
+    /// Whether loads and stores are made RMWs, in the models that this OS thread runs.
+    pub(crate) static ALL_RMW: Cell<bool> = const { Cell::new(false) };
+
+    /// Whether the first weak CAS on each atomic fails for nothing, in the same.
+    pub(crate) static FUSSY: Cell<bool> = const { Cell::new(false) };
+}
+
+macro_rules! probed {
+    ($name:ident$(<$t:ident>)?, $value:ty, $zero:expr, $bits:expr, $($arithmetic:ident)*) => {
+        pub(crate) struct $name$(<$t>)? {
+            bare: bare::$name$(<$t>)?,
+            id: u64,
+            /// Its next weak CAS fails for nothing.
+            fussy: plain::AtomicBool,
+        }
+
+        impl$(<$t>)? std::fmt::Debug for $name$(<$t>)? {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+
+        impl$(<$t>)? $name$(<$t>)? {
+            pub(crate) fn new(value: $value) -> Self {
+                Self { bare: bare::$name::new(value), id: unique(), fussy: plain::AtomicBool::new(FUSSY.get()) }
+            }
+
+            pub(crate) fn bare(&self) -> &bare::$name$(<$t>)? {
+                &self.bare
+            }
+
+            #[track_caller]
+            pub(crate) fn load(&self, order: Ordering) -> $value {
+                let at = Location::caller();
+                step();
+                let order = chosen(at, "only", order);
+                if ALL_RMW.get() {
+                    return self.bare.compare_exchange($zero, $zero, order, order).unwrap_or_else(|now| now);
+                }
+                self.bare.load(order)
+            }
+
+            #[track_caller]
+            pub(crate) fn store(&self, value: $value, order: Ordering) {
+                let at = Location::caller();
+                step();
+                let order = chosen(at, "only", order);
+                if ALL_RMW.get() {
+                    self.bare.swap(value, order);
+                } else {
+                    self.bare.store(value, order);
+                }
+            }
+
+            #[track_caller]
+            pub(crate) fn swap(&self, value: $value, order: Ordering) -> $value {
+                let at = Location::caller();
+                step();
+                let before = self.bare.swap(value, chosen(at, "only", order));
+                trace::changed(at, self.id, ($bits)(before), ($bits)(value));
+                before
+            }
+
+            #[track_caller]
+            pub(crate) fn compare_exchange(
+                &self,
+                from: $value,
+                to: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                let at = Location::caller();
+                step();
+                let (success, failure) = (chosen(at, "success", success), chosen(at, "failure", failure));
+                let answer = self.bare.compare_exchange(from, to, success, failure);
+                if answer.is_ok() {
+                    trace::changed(at, self.id, ($bits)(from), ($bits)(to));
+                }
+                answer
+            }
+
+            #[track_caller]
+            pub(crate) fn compare_exchange_weak(
+                &self,
+                from: $value,
+                to: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                let at = Location::caller();
+                let (success, failure) = (chosen(at, "success", success), chosen(at, "failure", failure));
+                step();
+                if self.fussy.swap(false, Ordering::Relaxed) || unlucky(4) {
+                    return Err(self.bare.load(failure));
+                }
+                let answer = self.bare.compare_exchange(from, to, success, failure);
+                if answer.is_ok() {
+                    trace::changed(at, self.id, ($bits)(from), ($bits)(to));
+                }
+                answer
+            }
+
+            $(
+                #[track_caller]
+                pub(crate) fn $arithmetic(&self, value: $value, order: Ordering) -> $value {
+                    let at = Location::caller();
+                    step();
+                    self.bare.$arithmetic(value, chosen(at, "only", order))
+                }
+            )*
+        }
+    };
+}
+
+probed!(AtomicU32, u32, 0, u64::from, fetch_add fetch_sub fetch_or fetch_and);
+probed!(AtomicU64, u64, 0, |bits: u64| bits,);
+probed!(AtomicIsize, isize, 0, |bits: isize| bits as u64, fetch_add fetch_sub);
+probed!(AtomicPtr<T>, *mut T, std::ptr::null_mut(), |place: *mut T| place.addr() as u64,);
+
+impl Default for AtomicU32 {
+    fn default() -> AtomicU32 {
+        AtomicU32::new(0)
+    }
+}
+
+impl Default for AtomicU64 {
+    fn default() -> AtomicU64 {
+        AtomicU64::new(0)
+    }
+}
+
+/// One ordering in the sources: file, line and column of the call, and which of its orderings.
+#[derive(PartialEq)]
+struct Site {
+    file: String,
+    line: u32,
+    column: u32,
+    role: String,
+}
+
+/// The ordering to use instead of `order` at this site.
+fn chosen(at: &'static Location<'static>, role: &'static str, order: Ordering) -> Ordering {
+    static WEAKENED: OnceLock<Option<(Site, Ordering)>> = OnceLock::new();
+    note(at, role, order);
+    // `file:line:column:role=Ordering`
+    let weakened = WEAKENED.get_or_init(|| {
+        let wish = std::env::var("ADMIT_WEAKEN").ok()?;
+        let (site, order) = wish.split_once('=').expect("site=Ordering");
+        let fields: Vec<_> = site.split(':').collect();
+        let order = match order {
+            "Relaxed" => Ordering::Relaxed,
+            "Acquire" => Ordering::Acquire,
+            "Release" => Ordering::Release,
+            other => panic!("{other} weakens nothing"),
+        };
+        let number = |field: &str| field.parse().expect("a number");
+        let (line, column) = (number(fields[1]), number(fields[2]));
+        Some((Site { file: fields[0].into(), line, column, role: fields[3].into() }, order))
+    });
+    match weakened {
+        Some((site, weaker))
+            if (site.line, site.column) == (at.line(), at.column())
+                && site.role == role
+                && at.file().ends_with(&site.file) =>
+        {
+            *weaker
+        }
+        _ => order,
+    }
+}
+
+/// A file, and what stands in it.
+type Sites = Mutex<(File, HashSet<String>)>;
+
+/// Writes down that an ordering was met, if anybody asks.
+fn note(at: &'static Location<'static>, role: &'static str, order: Ordering) {
+    static SITES: OnceLock<Option<Sites>> = OnceLock::new();
+    let sites = SITES.get_or_init(|| {
+        let path = std::env::var("ADMIT_SITES").ok()?;
+        Some(Mutex::new((File::create(path).unwrap(), HashSet::new())))
+    });
+    if let Some(sites) = sites {
+        let file = at.file().rsplit('/').next().unwrap();
+        let line = format!("{file}:{}:{}:{role}={order:?}\n", at.line(), at.column());
+        let (file, seen) = &mut *sites.lock().unwrap();
+        if !seen.contains(&line) {
+            file.write_all(line.as_bytes()).unwrap();
+            seen.insert(line);
+        }
+    }
+}
+
+type Before = Box<dyn FnMut()>;
+
+std::thread_local! {
+    static BEFORE: RefCell<Option<Before>> = const { RefCell::new(None) };
+    static DICE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// From now on, on this thread, `before` is called before every step.
+pub(crate) fn before_every_step(before: impl FnMut() + 'static) {
+    BEFORE.set(Some(Box::new(before)));
+}
+
+/// Something is about to happen that other threads can see: an atomic operation, or a call that sleeps or wakes.
+pub(crate) fn step() {
+    // A thread that is ending has no locals left, and nobody who wants to stop it.
+    let before = BEFORE.try_with(|before| before.borrow_mut().take());
+    if let Ok(Some(mut before)) = before {
+        before();
+        BEFORE.set(Some(before));
+    }
+    match roll(64) {
+        Some(0) => std::thread::sleep(std::time::Duration::from_micros(50)),
+        Some(1..=4) => std::thread::yield_now(),
+        Some(5..=8) => (0..200).for_each(|_| std::hint::spin_loop()),
+        _ => {}
+    }
+}
+
+/// 0 where nobody is disturbed.
+static DISTURBANCE: plain::AtomicU64 = plain::AtomicU64::new(0);
+
+/// From now on all threads are delayed here and there, weak CASes fail and sleeps end for nothing, as `seed` (0:
+/// not at all) and the order in which threads come will have it.
+pub(crate) fn disturb(seed: u64) {
+    DISTURBANCE.store(seed, Ordering::Relaxed);
+}
+
+/// A number below `sides`; none where nobody is disturbed.
+fn roll(sides: u64) -> Option<u64> {
+    let seed = DISTURBANCE.load(Ordering::Relaxed);
+    if seed == 0 {
+        return None;
+    }
+    // xorshift, one generator a thread.
+    let roll = DICE.try_with(|dice| {
+        let mut bits =
+            if dice.get() == 0 { seed ^ unique().wrapping_mul(0x9e37_79b9_7f4a_7c15) } else { dice.get() };
+        bits ^= bits << 13;
+        bits ^= bits >> 7;
+        bits ^= bits << 17;
+        dice.set(bits);
+        bits % sides
+    });
+    roll.ok()
+}
+
+fn unlucky(one_in: u64) -> bool {
+    roll(one_in) == Some(0)
+}
+
+/// Whether a sleep ends as if woken by nothing.
+pub(crate) fn woken_by_nothing() -> bool {
+    unlucky(4)
+}
+
+/// Makes the operating system refuse threads.
+pub(crate) mod refusal {
+    use std::{cell::RefCell, io};
+
+    type Rule = Box<dyn FnMut() -> bool>;
+
+    std::thread_local! {
+        static RULE: RefCell<Option<Rule>> = const { RefCell::new(None) };
+    }
+
+    /// From now on, on this OS thread, a thread is refused whenever `rule` says so.
+    pub(crate) fn set(rule: impl FnMut() -> bool + 'static) {
+        RULE.set(Some(Box::new(rule)));
+    }
+
+    pub(crate) fn check() -> io::Result<()> {
+        let refused = RULE.with_borrow_mut(|rule| rule.as_mut().is_some_and(|rule| rule()));
+        if refused { Err(io::Error::from(io::ErrorKind::WouldBlock)) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,237 @@
+//! Ties the code to the models of the protocol: every change of the word and of a ring cell has to be a row of
+//! docs/spec/transitions.tsv, the table that the TLA+ specification and the proofs read as well.
+//!
+//! The checkers that run one thread at a time (loom, shuttle) call [`begin`] before each execution; from then
+//! on every successful RMW is looked up when it happens. Besides the table: a pop brings back exactly the state
+//! that the slot was pushed onto, and no push of a slot has the number of an earlier one.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap, HashSet},
+    panic::Location,
+};
+
+use crate::{
+    sync::ROOM,
+    word::{State, Word},
+};
+
+const TABLE: &str = include_str!("../../docs/spec/transitions.tsv");
+
+/// Stands for a maximum that has not shown itself yet.
+const MANY: i64 = 1 << 20;
+
+type Vars = BTreeMap<&'static str, i64>;
+
+struct Row {
+    object: &'static str,
+    event: &'static str,
+    guard: Vec<(&'static str, &'static str, &'static str)>,
+    change: Vec<(&'static str, &'static str)>,
+}
+
+/// What is known about one word.
+#[derive(Default)]
+struct Shadow {
+    out: HashSet<u16>,
+    beneath: HashMap<u16, u64>,
+    pushes: HashMap<u16, u32>,
+    max: Option<i64>,
+    head: Option<i64>,
+}
+
+struct Trace {
+    rows: Vec<Row>,
+    shadows: HashMap<u64, Shadow>,
+    seen: BTreeMap<&'static str, u64>,
+}
+
+std::thread_local! {
+    static TRACE: RefCell<Option<Trace>> = const { RefCell::new(None) };
+}
+
+/// A new execution begins on this OS thread.
+pub(crate) fn begin() {
+    TRACE.with_borrow_mut(|trace| {
+        trace.get_or_insert_with(|| Trace { rows: rows(), shadows: HashMap::new(), seen: BTreeMap::new() });
+        trace.as_mut().unwrap().shadows.clear();
+    });
+}
+
+/// How often each event was seen on this OS thread since the last call of `end`, which stops the tracing.
+pub(crate) fn end() -> BTreeMap<&'static str, u64> {
+    TRACE.take().map(|trace| trace.seen).unwrap_or_default()
+}
+
+/// The names of all rows.
+pub(crate) fn events() -> Vec<&'static str> {
+    rows().into_iter().map(|row| row.event).collect()
+}
+
+/// Atomic number `id` was changed.
+pub(crate) fn changed(at: &Location<'_>, id: u64, from: u64, to: u64) {
+    // A thread that is ending has no locals left.
+    let _ = TRACE.try_with(|trace| {
+        if let Some(trace) = &mut *trace.borrow_mut() {
+            if at.file().ends_with("src/admission.rs") {
+                trace.word(id, Word(from), Word(to));
+            } else if at.file().ends_with("src/queue.rs") && to >> 32 != 0 {
+                trace.cell(from, to);
+            }
+        }
+    });
+}
+
+fn rows() -> Vec<Row> {
+    let conjuncts = |text: &'static str| text.split(", ").filter(|part| !part.is_empty());
+    let row = |line: &'static str| {
+        let mut fields = line.split('\t');
+        let mut next = || fields.next().expect("five columns");
+        let (object, event) = (next(), next());
+        let guard = conjuncts(next()).map(|part| {
+            let operator =
+                [" < ", " > ", " = "].into_iter().find(|o| part.contains(o)).expect("a comparison");
+            let (left, right) = part.split_once(operator).unwrap();
+            (left, operator.trim(), right)
+        });
+        let guard = guard.collect();
+        let change = conjuncts(next()).map(|part| part.split_once(" := ").expect("a change")).collect();
+        Row { object, event, guard, change }
+    };
+    TABLE.lines().skip(1).map(row).collect()
+}
+
+/// A sum of names and numbers.
+fn value(vars: &Vars, text: &str) -> i64 {
+    let mut sum = 0;
+    let mut sign = 1;
+    for token in text.split(' ') {
+        match token {
+            "+" => sign = 1,
+            "-" => sign = -1,
+            _ => sum += sign * token.parse().unwrap_or_else(|_| vars[token]),
+        }
+    }
+    sum
+}
+
+impl Row {
+    fn is_enabled(&self, vars: &Vars) -> bool {
+        self.guard.iter().all(|&(left, operator, right)| {
+            let (left, right) = (value(vars, left), value(vars, right));
+            match operator {
+                "<" => left < right,
+                ">" => left > right,
+                _ => left == right,
+            }
+        })
+    }
+
+    fn applied(&self, vars: &Vars) -> Vars {
+        let mut after = vars.clone();
+        for &(name, expression) in &self.change {
+            let width = match name {
+                "wave" => 1 << 12,
+                "head" => 1 << 32,
+                _ => 1 << 40,
+            };
+            after.insert(name, value(vars, expression) % width);
+        }
+        after
+    }
+}
+
+impl Trace {
+    /// Finds the rows that allow `before` to become `after`.
+    fn look_up(&mut self, object: &str, before: &Vars, after: &Vars) {
+        let mut found = false;
+        for row in self.rows.iter().filter(|row| row.object == object) {
+            if row.is_enabled(before) && row.applied(before) == *after {
+                *self.seen.entry(row.event).or_default() += 1;
+                found = true;
+            }
+        }
+        assert!(found, "not in the table: {object} {before:?} -> {after:?}");
+    }
+
+    fn word(&mut self, id: u64, from: Word, to: Word) {
+        let shadow = self.shadows.entry(id).or_default();
+        let before = shadow.vars(from);
+        shadow.follow(from, to);
+        let after = shadow.vars(to);
+        // The maximum may have shown itself just now.
+        let before = if before["max"] == after["max"] { before } else { shadow.lowered(before) };
+        self.look_up("word", &before, &after);
+    }
+
+    fn cell(&mut self, from: u64, to: u64) {
+        let (at, seat) = ((from >> 32) as u32, (from & 0xffff_ffff) as i64);
+        let (p, now) = ((to >> 32) as u32, (to & 0xffff_ffff) as i64);
+        // Positions are serial numbers: told relative to the new one.
+        let at = i64::from(at.wrapping_sub(p) as i32);
+        let mine = if now > 0 { now } else { seat };
+        let vars = |at, seat| Vars::from([("at", at), ("seat", seat), ("p", 0), ("mine", mine)]);
+        self.look_up("cell", &vars(at, seat), &vars(0, now));
+    }
+}
+
+impl Shadow {
+    fn vars(&mut self, word: Word) -> Vars {
+        let (waiting, idle) = match word.state() {
+            State::Busy { waiting, head } => {
+                let first = *self.head.insert(i64::from(head.0));
+                assert_eq!(first, i64::from(head.0));
+                self.max.get_or_insert(self.out.len() as i64);
+                (i64::from(waiting), false)
+            }
+            State::Idle { .. } => (0, true),
+        };
+        let max = self.max.unwrap_or(MANY);
+        let free = max - self.out.len() as i64;
+        assert_eq!(idle, free > 0, "{word:?} with {} of {max} slots out", self.out.len());
+        Vars::from([
+            ("free", free),
+            ("waiting", waiting),
+            ("head", self.head.unwrap_or(0)),
+            ("closed", i64::from(word.is_closed())),
+            ("watched", i64::from(word.is_watched())),
+            ("wave", word.wave() as i64),
+            ("short", i64::from(word.is_short())),
+            ("max", max),
+            ("room", i64::from(ROOM)),
+        ])
+    }
+
+    /// What was seen of a word when its maximum was not known yet.
+    fn lowered(&self, vars: Vars) -> Vars {
+        let max = self.max.unwrap_or(MANY);
+        let mut vars = vars;
+        vars.insert("free", vars["free"] - MANY + max);
+        vars.insert("max", max);
+        vars.insert("head", self.head.unwrap_or(0));
+        vars
+    }
+
+    /// Keeps track of which slots are out, and checks what only the slots know.
+    fn follow(&mut self, from: Word, to: Word) {
+        match (from.state(), to.state()) {
+            (before, after) if before == after => {}
+            (_, State::Idle { top, push }) if self.out.contains(&top) => {
+                self.out.remove(&top);
+                self.beneath.insert(top, from.beneath().0);
+                let earlier = self.pushes.insert(top, push);
+                assert!(
+                    earlier.is_none_or(|earlier| push > earlier),
+                    "slot {top}: push {push} after {earlier:?}"
+                );
+            }
+            (State::Idle { top, .. }, _) => {
+                assert!(self.out.insert(top), "slot {top} was taken twice");
+                if let Some(beneath) = self.beneath.get(&top) {
+                    assert_eq!(to.beneath().0, *beneath, "slot {top} was pushed onto another state");
+                }
+            }
+            _ => {}
+        }
+    }
+}
