@@ -21,19 +21,25 @@ use crate::{
     trace,
 };
 
-/// How many preemptions an execution may have: in the models that every test run explores, and in the wide run
-/// (`ADMIT_WIDE=1`). `None` is as many as there are: to the end.
+/// How many preemptions an execution may have; `None` is as many as there are: to the end.
 pub(crate) struct Bounds {
-    quick: Option<usize>,
-    wide: Option<usize>,
+    /// In every test run: as shipped, and all-RMW.
+    quick: [Option<usize>; 2],
+    /// In the wide run (`ADMIT_WIDE=1`).
+    wide: [Option<usize>; 2],
 }
 
 /// Every execution.
-pub(crate) const TO_THE_END: Bounds = Bounds { quick: None, wide: None };
+pub(crate) const TO_THE_END: Bounds = Bounds { quick: [None; 2], wide: [None; 2] };
 
-/// As many preemptions as said.
+/// Every execution, but within `quick` preemptions in a quick all-RMW run.
+pub(crate) const fn to_the_end_or(quick: usize) -> Bounds {
+    Bounds { quick: [None, Some(quick)], wide: [None; 2] }
+}
+
+/// As many preemptions as said; all-RMW one more, since there are far fewer executions where no load is stale.
 pub(crate) const fn within(quick: usize, wide: usize) -> Bounds {
-    Bounds { quick: Some(quick), wide: Some(wide) }
+    Bounds { quick: [Some(quick), Some(quick + 1)], wide: [Some(wide), Some(wide + 1)] }
 }
 
 /// How a model is run.
@@ -63,10 +69,10 @@ fn is_set(name: &str) -> bool {
 /// Explores `model`, which checks the guarantees named, within the bounds, in every mode. `ADMIT_MODE` picks
 /// one. Every change of the word and the ring is looked up in the table of transitions meanwhile.
 pub(crate) fn check(name: &str, guarantees: &str, bounds: Bounds, model: fn()) {
-    let bound = if is_set("ADMIT_WIDE") { bounds.wide } else { bounds.quick };
-    let bound = std::env::var("ADMIT_BOUND").map_or(bound, |bound| bound.parse().ok());
+    let bounds = if is_set("ADMIT_WIDE") { bounds.wide } else { bounds.quick };
     let wanted = std::env::var("ADMIT_MODE").ok();
     for mode in MODES.iter().filter(|mode| wanted.as_ref().is_none_or(|wanted| wanted == mode.name)) {
+        let bound = bounds[usize::from(mode.rmw)];
         RESTLESS.set(mode.restless);
         FUSSY.set(mode.restless);
         ALL_RMW.set(mode.rmw);

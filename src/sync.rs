@@ -385,10 +385,6 @@ mod face {
     pub(crate) fn nap() {
         shuttle::thread::yield_now();
     }
-
-    pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
-        shuttle::check_random(f, 100);
-    }
 }
 
 /// A number that no other call in this process gives.
