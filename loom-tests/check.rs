@@ -16,6 +16,7 @@ use std::{
 };
 
 use crate::{
+    evidence::report,
     probe::{ALL_RMW, FUSSY},
     sync::RESTLESS,
     trace,
@@ -86,7 +87,7 @@ pub(crate) fn check(name: &str, guarantees: &str, bounds: Bounds, model: fn()) {
         let events = trace::end();
         record(&format!("{name}/{}", mode.name), guarantees, bound, executions, seconds);
         for (event, count) in events {
-            println!("evidence\ttrace\t{event}\t{guarantees}\t{name}\t{count}\tevents\t0");
+            report("trace", event, guarantees, name, count, "events", 0.0);
         }
     }
 }
@@ -115,7 +116,8 @@ pub(crate) fn explore(bound: Option<usize>, model: impl Fn() + Send + Sync + 'st
 
 fn record(name: &str, guarantees: &str, bound: Option<usize>, executions: u64, seconds: f64) {
     let bound = bound.map_or("none".to_string(), |bound| bound.to_string());
-    println!("evidence\tloom\t{name}\t{guarantees}\tbound {bound}\t{executions}\texecutions\t{seconds:.1}");
+    let within = if bound == "none" { "to the end".to_string() } else { format!("{bound} preemptions") };
+    report("loom", name, guarantees, &within, executions, "executions", seconds);
     // Another model's failure is no reason to fail.
     let _guard = MANIFEST.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(if is_set("ADMIT_WIDE") {

@@ -8,6 +8,9 @@
 mod internals;
 use internals::*;
 
+#[path = "../tests/support/evidence.rs"]
+mod evidence;
+
 mod canary;
 mod check;
 mod parts;

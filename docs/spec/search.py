@@ -1,9 +1,11 @@
-"""Runs protocol_search.py over a list of configurations, and over bugs that it must refute.
+"""Runs protocol_search.py over a list of configurations, and over bugs that it must refute, and reports each.
 
 usage: search.py [full]: without `full`, the configurations that take seconds."""
 import os
+import re
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # MAX SUBMITTERS TIMED CLOSE STOP CELLS
@@ -18,17 +20,25 @@ def run(arguments):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def report(name, guarantees, bound, count, unit, start):
+    print(f'evidence\tsearch\t{name}\t{guarantees}\t{bound}\t{count}\t{unit}\t{time.time() - start:.1f}', flush=True)
+
+
 passed = 0
 for configuration in QUICK + (FULL if sys.argv[1:] == ['full'] else []):
+    start = time.time()
     answer = run(configuration)
     if answer.returncode:
         sys.exit(f'{configuration}: {answer.stderr.splitlines()[-1]}')
-    print(answer.stdout.strip(), flush=True)
+    where, count = re.match(r'(.*?) *: (\d+) states', answer.stdout).groups()
+    stopped = ' PROGRESS' if configuration.split()[4] == '1' else ''
+    report(where, 'MAX ONCE WAKE WAIT REFUSE' + stopped, 'to the end', count, 'states', start)
     passed += 1
 for bug, configuration in BUGS:
+    start = time.time()
     answer = run(f'{configuration} {bug}')
     if 'AssertionError' not in answer.stderr:
         sys.exit(f'the bug {bug} was not refuted: {answer.stdout}{answer.stderr}')
-    print(f'bug {bug} ({configuration}): refuted')
+    report(f'bug {bug}', 'WAKE ONCE', configuration, 1, 'refuted', start)
     passed += 1
 print(f'{passed} passed, 0 failed')

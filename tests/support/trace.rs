@@ -68,6 +68,11 @@ pub(crate) fn events() -> Vec<&'static str> {
     rows().into_iter().map(|row| row.event).collect()
 }
 
+/// The word in atomic number `id` was changed.
+pub(crate) fn changed_word(id: u64, from: Word, to: Word) {
+    TRACE.with_borrow_mut(|trace| trace.as_mut().expect("begin() was called").word(id, from, to));
+}
+
 /// Atomic number `id` was changed.
 pub(crate) fn changed(at: &Location<'_>, id: u64, from: u64, to: u64) {
     // A thread that is ending has no locals left.
