@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Weakens every atomic ordering in src/ by one step, success and failure apart, and runs the models until one fails.
 
-usage: loom-tests/orderings.py [PART OF A PLACE ...]
-One build serves all: the probe around the atomics replaces the ordering at one place (`ADMIT_WEAKEN`). The places
-are those that the models meet; an ordering in the sources that no model meets fails the run. The models run as
-shipped (not all-RMW, which is strong), shortest first, two mutants at a time. What a former run of the same
-sources has found is kept in target/orderings.json. A run of all writes loom-tests/orderings.tsv, from which
-docs/TESTING.md is made."""
+usage: loom-tests/orderings.py [quick | PART OF A PLACE ...]
+One build serves all: the probe around the atomics replaces the ordering at one place (`ADMIT_WEAKEN`). The models
+run as shipped (not all-RMW, which is strong), the one that killed the mutant last time first, then the shortest; as
+many mutants at a time as there are cores. `quick` runs only the model that is recorded for each. What an
+interrupted run of the same sources has found is kept in target/orderings.json. A run of all writes
+docs/evidence/orderings.tsv, from which docs/TESTING.md is made."""
 import concurrent.futures
 import hashlib
 import json
@@ -18,116 +18,119 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TARGET = os.path.join(ROOT, 'target', 'loom')
+RECORD = os.path.join(ROOT, 'docs/evidence/orderings.tsv')
 WEAKER = {'AcqRel': ['Acquire', 'Release'], 'Acquire': ['Relaxed'], 'Release': ['Relaxed']}
-# What no model needs and stays all the same: (place, role, weaker) -> why.
-ARGUED = {}
 MODES = ['restless', 'asleep']
+# What no model needs and stays all the same: (place, operation, role, weaker) -> why.
+ARGUED = {}
+CALL = re.compile(r'\.(load|store|swap|compare_exchange(?:_weak)?|fetch_\w+)\(')
 
 
-def sources():
-    names = sorted(n for n in os.listdir(os.path.join(ROOT, 'src')) if n.endswith('.rs') and n != 'sync.rs')
-    return {n: open(os.path.join(ROOT, 'src', n)).read() for n in names}
+def mutants():
+    """(place, operation, role, ordering, weaker, wish) for each ordering that can be weakened."""
+    for name in sorted(os.listdir(os.path.join(ROOT, 'src'))):
+        if not name.endswith('.rs') or name == 'sync.rs':
+            continue
+        text = open(os.path.join(ROOT, 'src', name)).read()
+        # Comments out of the way, every character in its place.
+        text = re.sub(r'//[^\n]*', lambda m: ' ' * len(m[0]), text)
+        found = 0
+        for call in CALL.finditer(text):
+            depth, end = 1, call.end()
+            while depth:
+                depth += {'(': 1, ')': -1}.get(text[end], 0)
+                end += 1
+            orders = re.findall(r'Ordering::(\w+)', text[call.end():end])
+            found += len(orders)
+            line = text.count('\n', 0, call.start(1)) + 1
+            column = call.start(1) - text.rfind('\n', 0, call.start(1))
+            function = re.findall(r'\bfn (\w+)', text[:call.start()])[-1]
+            for role, order in zip(['only'] if len(orders) == 1 else ['success', 'failure'], orders):
+                for weaker in WEAKER.get(order, []):
+                    wish = f'{name}:{line}:{column}:{role}={weaker}'
+                    yield f'{name[:-3]}::{function}', call[1], role, order, weaker, wish
+        if found != len(re.findall(r'Ordering::\w', re.sub(r'\n *use [^;]*;', '', text))):
+            sys.exit(f'{name}: an ordering stands outside of a call')
 
 
 def build():
-    env = dict(os.environ, RUSTFLAGS='--cfg loom', CARGO_TARGET_DIR=TARGET)
+    env = dict(os.environ, RUSTFLAGS='--cfg loom', CARGO_TARGET_DIR=os.path.join(ROOT, 'target/loom'))
     out = subprocess.run(['cargo', 'test', '--test', 'models', '--no-run', '--message-format=json'], cwd=ROOT, env=env,
                          stdout=subprocess.PIPE, check=True, text=True).stdout
     return next(m['executable'] for m in map(json.loads, out.splitlines()) if m.get('executable'))
 
 
-def run(binary, test, mode, limit, **env):
-    """How one model answers: 'passed', 'failed' or 'no answer'."""
-    env = dict(os.environ, ADMIT_MANIFEST='ignore', ADMIT_MODE=mode, **env)
+def fails(binary, test, mode, limit, wish=''):
+    env = dict(os.environ, ADMIT_MANIFEST='ignore', ADMIT_MODE=mode, ADMIT_EVIDENCE='/dev/null')
+    if wish:
+        env['ADMIT_WEAKEN'] = wish
     try:
-        done = subprocess.run([binary, '--exact', test], cwd=ROOT, env=env, timeout=limit,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return 'passed' if done.returncode == 0 else 'failed'
+        return subprocess.run([binary, '--exact', test], cwd=ROOT, env=env, timeout=limit,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0
     except subprocess.TimeoutExpired:
-        return 'no answer'
-
-
-def place(text, line, column):
-    """Function and operation: what stays the same when lines are added elsewhere."""
-    lines = text.splitlines()
-    function = next(m[1] for m in (re.search(r'\bfn (\w+)', l) for l in reversed(lines[:line])) if m)
-    operation = re.match(r'\w+', lines[line - 1][column - 1:])[0]
-    return function, operation
+        return False
 
 
 def main():
-    texts = sources()
+    quick = sys.argv[1:] == ['quick']
+    parts = [] if quick else sys.argv[1:]
+    everything = list(mutants())
+    wanted = [m for m in everything if not parts or any(part in m[0] for part in parts)]
+    recorded = {}
+    if os.path.exists(RECORD):
+        for line in open(RECORD).read().splitlines()[1:]:
+            row = line.split('\t')
+            recorded.setdefault(tuple(row[:5]), []).append(row[5])
     binary = build()
     digest = hashlib.sha256(open(binary, 'rb').read()).hexdigest()
-    cache_path = os.path.join(ROOT, 'target', 'orderings.json')
-    cache = json.load(open(cache_path)) if os.path.exists(cache_path) else {}
+    kept = os.path.join(ROOT, 'target/orderings.json')
+    cache = json.load(open(kept)) if os.path.exists(kept) else {}
     if cache.get('binary') != digest:
-        cache = {'binary': digest, 'tests': None, 'sites': None, 'found': {}}
+        cache = {'binary': digest, 'times': {}, 'found': {}}
     lock = threading.Lock()
 
     def keep():
-        with lock:
-            json.dump(cache, open(cache_path, 'w'), indent=1)
+        with lock, open(kept, 'w') as file:
+            json.dump(cache, file, indent=1)
 
-    if not cache['tests']:
-        listed = subprocess.run([binary, '--list'], stdout=subprocess.PIPE, text=True).stdout
-        times, sites = {}, set()
-        for test in re.findall(r'^(\S+): test$', listed, re.M):
-            if test.startswith('canary'):
-                continue
+    listed = subprocess.run([binary, '--list'], stdout=subprocess.PIPE, text=True).stdout
+    tests = [t for t in re.findall(r'^(\S+): test$', listed, re.M) if not t.startswith('canary')]
+    short = {t.split('::')[-1]: t for t in tests}
+    for test in [] if quick else tests:
+        if test not in cache['times']:
             start = time.time()
-            met = os.path.join(ROOT, 'target', 'sites.txt')
-            if run(binary, test, MODES[0], 900, ADMIT_SITES=met) != 'passed':
+            if fails(binary, test, MODES[0], 1800):
                 sys.exit(f'{test} fails without any change')
-            times[test] = time.time() - start
-            sites |= set(open(met).read().split())
-        cache.update(tests=times, sites=sorted(sites))
-        keep()
-    tests = sorted(cache['tests'], key=cache['tests'].get)
-    mutants, met = [], {}
-    for site in cache['sites']:
-        where, order = site.split('=')
-        name, line, column, role = where.split(':')
-        if name not in texts:
-            continue
-        function, operation = place(texts[name], int(line), int(column))
-        met.setdefault(name, set()).add((line, column, role))
-        for weaker in WEAKER.get(order, []):
-            mutants.append((f'{name[:-3]}::{function}', operation, role, order, weaker, where))
-    for name, text in texts.items():
-        there = sum(len(re.findall(r'Ordering::\w+', l.split('//')[0])) for l in text.splitlines()
-                    if not l.startswith('use '))
-        if there != len(met.get(name, ())):
-            sys.exit(f'{name}: {there} orderings, of which the models meet {len(met.get(name, ()))}')
-    wanted = [m for m in mutants if not sys.argv[1:] or any(a in m[0] for a in sys.argv[1:])]
+            cache['times'][test] = time.time() - start
+            keep()
+    tests.sort(key=lambda t: cache['times'].get(t, 0))
 
     def try_one(mutant):
-        where, weaker = mutant[5], mutant[4]
-        wish = f'{where}={weaker}'
-        if wish not in cache['found']:
+        wish = mutant[5]
+        if wish not in cache['found'] or quick:
             start, killer = time.time(), None
-            # The short ones first, in both modes.
-            for test in tests:
-                for mode in MODES:
-                    if run(binary, test, mode, 20 * cache['tests'][test] + 60, ADMIT_WEAKEN=wish) != 'passed':
-                        killer = f'{test.split("::")[-1]} ({mode})'
-                        break
-                if killer:
+            first = [tuple(known[:-1].split(' (')) for known in recorded.get(mutant[:5], []) if known.endswith(')')]
+            first = [(short[test], mode) for test, mode in first if test in short and mode in MODES]
+            rest = [] if quick else [(test, mode) for test in tests for mode in MODES]
+            for test, mode in first + rest:
+                if fails(binary, test, mode, 10 * cache['times'].get(test, 20) + 60, wish):
+                    killer = f'{test.split("::")[-1]} ({mode})'
                     break
             cache['found'][wish] = [killer, round(time.time() - start, 1)]
             keep()
         killer, seconds = cache['found'][wish]
-        row = mutant[:5] + (killer or ARGUED.get(mutant[:3] + (weaker,)) or '**survives**', str(seconds))
-        print('evidence\torderings\t' + f'{mutant[0]} {mutant[1]} {mutant[2]}: {mutant[3]} to {weaker}' +
-              f'\t\t{row[5]}\t{0 if "**" in row[5] else 1}\t{"killed" if killer else "argued"}\t{seconds}', flush=True)
-        return row
+        verdict = killer or ARGUED.get(mutant[:3] + (mutant[4],)) or '**survives**'
+        name = f'{mutant[0]}, {mutant[1]} ({wish.split(":")[1]}), {mutant[2]}: {mutant[3]} to {mutant[4]}'
+        print(f'evidence\torderings\t{name}\t\t{verdict}\t{0 if "**" in verdict else 1}\t'
+              f'{"killed" if killer else "argued"}\t{seconds}', flush=True)
+        return [*mutant[:5], verdict, str(seconds)]
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         rows = list(pool.map(try_one, wanted))
     survivors = sum('**' in row[5] for row in rows)
-    if len(wanted) == len(mutants):
-        with open(os.path.join(ROOT, 'loom-tests/orderings.tsv'), 'w') as table:
+    if not parts and not quick:
+        with open(RECORD, 'w') as table:
+            table.write('place\toperation\trole\tordering\tweaker\tkilled by\tseconds\n')
             table.writelines('\t'.join(row) + '\n' for row in rows)
     if survivors or not rows:
         sys.exit(f'{survivors} of {len(rows)} weakened orderings were not caught')

@@ -28,9 +28,7 @@ pub(crate) const ASLEEP: u32 = 1;
 
 /// Sleeps until the word satisfies `done`; `None` when the deadline passes first. One sleeper at a time.
 pub(crate) fn sleep_until(futex: &Futex, deadline: Deadline, done: impl Fn(u32) -> bool) -> Option<u32> {
-    if let Some(value) = spin(futex.word(), &done) {
-        return Some(value);
-    }
+    look(futex.word(), &done);
     loop {
         // Acquire [SIGNAL]: pairs with the waker's Release RMW; what it wrote before is visible.
         let value = futex.word().load(Ordering::Acquire);
@@ -55,19 +53,18 @@ pub(crate) fn wake(futex: &Futex, before: u32) {
     }
 }
 
-fn spin(word: &AtomicU32, done: &impl Fn(u32) -> bool) -> Option<u32> {
+/// Looks at the word until it satisfies `done`, or for as long as it pays.
+fn look(word: &AtomicU32, done: &impl Fn(u32) -> bool) {
     let eagerness = EAGERNESS.with(Cell::get);
-    for look in 0..eagerness.looks() {
-        // Acquire [SIGNAL]: as in `sleep_until`.
-        let value = word.load(Ordering::Acquire);
-        if done(value) {
-            EAGERNESS.with(|own| own.set(eagerness.rewarded(look)));
-            return Some(value);
+    // Relaxed: the caller loads again.
+    let answered = (0..eagerness.looks()).find(|_| {
+        let answered = done(word.load(Ordering::Relaxed));
+        if !answered {
+            spin_loop();
         }
-        spin_loop();
-    }
-    EAGERNESS.with(|own| own.set(eagerness.in_vain()));
-    None
+        answered
+    });
+    EAGERNESS.with(|own| own.set(answered.map_or(eagerness.in_vain(), |look| eagerness.rewarded(look))));
 }
 
 thread_local! {
