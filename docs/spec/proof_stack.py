@@ -70,8 +70,8 @@ def initial(s):
     return And(s.free == s.max, s.idle, s.rank(s.top) == s.max, s.tag == 1, s.waiting == 0,
                forall(lambda x: And(s.rank(x) >= 1, s.rank(x) <= s.max, s.ranked(s.rank(x)) == x)),
                forall(lambda r: If(And(1 <= r, r <= s.max), s.rank(s.ranked(r)) == r)),
-               forall(lambda x: And(beneath_is_below(s, x), s.depth(x) == s.rank(x), s.pushes(x) == 1,
-                                     s.pushed(x) == 1)),
+               forall(lambda x: And(beneath_is_below(s, x), s.depth(x) == s.rank(x))),
+               forall(lambda x: s.pushes(x) == 1), forall(lambda x: s.pushed(x) == 1),
                forall(lambda t: s.step(t) == 'out'))
 
 
