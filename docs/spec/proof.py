@@ -58,7 +58,8 @@ def missing(python):
 def with_solvers():
     """Goes on in an interpreter that has both solvers, if need be in target/spec-venv."""
     try:
-        import cvc5, z3
+        import cvc5
+        import z3
     except ImportError:
         python = os.path.join(VENV, 'bin', 'python')
         if os.path.realpath(sys.prefix) == os.path.realpath(VENV):

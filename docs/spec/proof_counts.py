@@ -181,8 +181,8 @@ def wake(s, w):
             s.but(debt=[(w, 'done')], step=lambda t: ite(s.step(t) == 'asleep', term('watching'), s.step(t))))
 
 
-ACTIONS = [pop, push, fill, quiet, count, take, close, short, unshort, watch, join_watch, listen, look, answered, sleep,
-           refuse_sleep, wake_early, give_up, notify, wake]
+ACTIONS = [pop, push, fill, quiet, count, take, close, short, unshort, watch, join_watch, listen, look,
+           answered, sleep, refuse_sleep, wake_early, give_up, notify, wake]
 
 # --- what follows --------------------------------------------------------------------------------------------
 
@@ -200,7 +200,8 @@ THEOREMS = [
 
 STEPS = [
     ('the wave changes only when every slot becomes free', None, lambda s, n: Or(
-        n.wave == s.wave, And(n.wave == s.wave + 1, s.free < s.max, n.free == n.max, s.watched == 1, n.watched == 0))),
+        n.wave == s.wave,
+        And(n.wave == s.wave + 1, s.free < s.max, n.free == n.max, s.watched == 1, n.watched == 0))),
     ('a quiescence that is watched changes the wave', None, lambda s, n: If(
         And(s.free < s.max, n.free == n.max, s.watched == 1), n.wave == s.wave + 1)),
     ('CLOSE: nothing is admitted or counted after the close', None, lambda s, n: If(

@@ -12,7 +12,8 @@ laps, holes and workers stopped for a lap are in the model, with `lap` = `room` 
 
 *Ghosts.* `fate(p)` is what became of the entry at position `p`; `owner(p)` who installed it; `taker(p)` the worker
 that took `p` out of the count; `hole(p)` that somebody was not able to install at `p` although nobody had: for an
-older entry, or because the cell changed under its CAS from one older state to another. `place` the holders of slots from free + 1 to max, as `rank` does in proof_stack.py.
+older entry, or because the cell changed under its CAS from one older state to another. `place` numbers the holders
+of slots from free + 1 to max, as `rank` does in proof_stack.py.
 """
 from proof_terms import *
 
@@ -88,7 +89,8 @@ INVARIANT = [
     ('who sits has a seat of its own', lambda s: forall(lambda t: If(
         one_of(s.step(t), SITTING), s.mine(t) >= 1, s.engaged(s.mine(t)), s.chair(s.mine(t)) == t))),
     ('positions lie before the tail, or are the tail', lambda s: And(
-        forall(lambda t: If(one_of(s.step(t), 'install aim help ' + INSTALLED), s.start <= s.pos(t), s.pos(t) <= s.tail)),
+        forall(lambda t: If(
+            one_of(s.step(t), 'install aim help ' + INSTALLED), s.start <= s.pos(t), s.pos(t) <= s.tail)),
         forall(lambda c: And(s.at(c) <= s.tail, s.seat(c) >= 0)))),
     ('a cell is unused or at a position of its own', lambda s: forall(lambda c: Or(
         And(s.at(c) == 0, s.seat(c) == 0), And(s.at(c) >= s.start, s.ring(s.at(c)) == c)))),
@@ -364,8 +366,8 @@ def claim_fails(s, t):
 
 
 ACTIONS = [pop, push, fill, quiet, close, watch, short, unshort, sit, load_tail, leave_early, find_free,
-           find_taken, install, install_fails, help_count, help_fails, count, find_counted, give_up, withdraw, withdraw_fails, find_over, sweep, sweep_fails,
-           swept, admitted, take, load_cell, find_dead, read_seat, claim, inherit, seal, claim_fails]
+           find_taken, install, install_fails, help_count, help_fails, count, find_counted, give_up, withdraw,
+           withdraw_fails, find_over, sweep, sweep_fails, swept, admitted, take, load_cell, find_dead, read_seat, claim, inherit, seal, claim_fails]
 
 # --- what follows --------------------------------------------------------------------------------------------
 
@@ -441,7 +443,9 @@ STEPS = [
         s.fate(s.pos(t)) == 'claimed'),
 ]
 
-COUNTED = ['the word', 'never idle and waiting', 'MAX: holders have places above free', 'MAX: places above free have holders']
+# What these parts need to be kept; with all the others beside them z3 loses its way.
+COUNTED = ['the word', 'never idle and waiting', 'MAX: holders have places above free',
+           'MAX: places above free have holders']
 
 QUEUE = System('queue', letters=LETTERS, enums=ENUMS, signature=SIGNATURE, axioms=axioms, initial=initial,
                invariant=INVARIANT, actions=ACTIONS, theorems=THEOREMS, steps=STEPS,
