@@ -184,6 +184,47 @@ fn every_reachable_state_of_a_small_pool_keeps_the_books() {
 }
 
 #[test]
+fn the_word_is_the_one_that_was_proved() {
+    // Goal: the bit-vector terms of docs/spec/proof_word.py are these functions. Method: every vector that was
+    // evaluated from those terms, at the edges of every field and at pseudo-random words.
+    let vectors = include_str!("../docs/spec/word_vectors.tsv");
+    let mut operations = std::collections::BTreeMap::new();
+    for line in vectors.lines().skip(1) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [word, operation, first, second, result] = fields[..] else { panic!("not a vector: {line}") };
+        let number = |field: &str| {
+            u64::from_str_radix(field.strip_prefix("0x").expect("hexadecimal"), 16).expect("a number")
+        };
+        let (bits, first, second) = (number(word), number(first), number(second));
+        let word = Word(bits);
+        let found = match operation {
+            "waiting" => u64::from(word.waiting()),
+            "tail" => u64::from(word.state().tail().expect("a busy word").0),
+            "wave" => word.wave(),
+            "beneath" => word.beneath().0,
+            "is_closed" => u64::from(word.is_closed()),
+            "is_watched" => u64::from(word.is_watched()),
+            "is_short" => u64::from(word.is_short()),
+            "is_before" => u64::from(Position(bits as u32).is_before(Position(first as u32))),
+            "with_popped" => word.with_popped(Beneath(first)).0,
+            "with_pushed" => word.with_pushed(first as u16, second as u32).0,
+            "with_counted" => word.with_counted().0,
+            "with_taken" => word.with_taken().0,
+            "with_closed" => word.with_closed().0,
+            "with_watched" => word.with_watched().0,
+            "with_quiescence" => word.with_quiescence().0,
+            "with_short" => word.with_short().0,
+            "without_short" => word.without_short().0,
+            other => panic!("no such operation: {other}"),
+        };
+        assert_eq!(found, number(result), "{line}");
+        *operations.entry(operation).or_insert(0) += 1;
+    }
+    assert_eq!(operations.len(), 17, "operations without a vector: {operations:?}");
+    assert!(operations.values().all(|&vectors| vectors >= 10), "too few vectors: {operations:?}");
+}
+
+#[test]
 fn positions_compare_across_the_wrap() {
     // Goal: WORD-2 across the wrap. Method: neighbours around the largest number.
     assert!(Position(u32::MAX).is_before(Position(0)));
