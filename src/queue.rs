@@ -3,7 +3,7 @@
 //! A submitter that has to wait takes a *seat*, which holds its task, and then writes its seat into the cell
 //! of the position at the tail. Only then is the position counted in the word, by that submitter or by the
 //! next one, whichever comes first: so a submitter stopped between the two steps holds nobody back, and
-//! **RING-1**: a counted position was installed (or was a hole, see below) when it was counted.
+//! **RING-1**: a counted position was installed (or is a hole, see below) when it was counted.
 //!
 //! A cell holds `position:32 │ seat + 1:32`, the second half 0 for none. For position `p`:
 //!

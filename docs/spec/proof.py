@@ -97,7 +97,7 @@ def main():
             check(f'word: broken: {name}', 'WORD-1 WORD-2', 'counter-models',
                   lambda: proof_word.refute(event, operation))
         for system, guarantees, module in [
-                (proof_counts.COUNTS, 'MAX WAIT CLOSE WORD-2', proof_counts),
+                (proof_counts.COUNTS, 'MAX WAIT END WORD-2', proof_counts),
                 (proof_stack.STACK, 'MAX WORD-1 WORD-2', proof_stack),
                 (proof_queue.QUEUE, 'WAKE ONCE MAX RING-1 RING-2 RING-3 FIFO', proof_queue)]:
             check(f'{system.name}: invariant', guarantees, 'conditions', system.prove)
@@ -109,7 +109,7 @@ def main():
         check('queue: witnesses with three cells', 'WAKE FIFO', 'models',
               lambda: wide.scenarios(proof_queue.SCENARIOS_WIDE))
         if sys.argv[1:] == ['full']:
-            check('table: guards dropped', 'MAX WAIT CLOSE WAKE ONCE', 'counter-models', proof_guards.needed)
+            check('table: guards dropped', 'MAX WAIT END WAKE ONCE', 'counter-models', proof_guards.needed)
     print(f'{evidence.passed} passed, {evidence.failed} failed')
     return 1 if evidence.failed or not evidence.passed else 0
 
