@@ -22,7 +22,11 @@ RECORD = os.path.join(ROOT, 'docs/evidence/orderings.tsv')
 WEAKER = {'AcqRel': ['Acquire', 'Release'], 'Acquire': ['Relaxed'], 'Release': ['Relaxed']}
 MODES = ['restless', 'asleep']
 # What no model needs and stays all the same: (place, operation, role, weaker) -> why.
-ARGUED = {}
+ARGUED = {
+    ('admission::change', 'compare_exchange', 'success', 'Release'):
+        'argued: `clear_short` may replace a word that has come back since it was loaded, and must see what was put '
+        'aside meanwhile',
+}
 CALL = re.compile(r'\.(load|store|swap|compare_exchange(?:_weak)?|fetch_\w+)\(')
 
 

@@ -6,6 +6,7 @@ use loom::thread;
 
 use crate::{
     admission::{Admission, Entry, Given, Waited},
+    arena::Arena,
     check::{TO_THE_END, check, to_the_end_or, within},
     park::{self, Event},
     slots::Held,
@@ -143,6 +144,19 @@ fn stack_stamp_tells_pushes_apart() {
             let _ = admission.give(held);
         }
         thread.join().unwrap();
+    });
+}
+
+#[test]
+fn first_users_share_a_chunk() {
+    // Goal: ARENA-1. Method: two threads that both find a chunk missing; what one writes is in the other's.
+    check("arena: first users", "WAKE", TO_THE_END, || {
+        let arena = Arc::new(Arena::<AtomicU32>::new());
+        let other = arena.clone();
+        let thread = thread::spawn(move || other.get(1).fetch_add(1, Ordering::Relaxed));
+        let mine = arena.get(1).fetch_add(1, Ordering::Relaxed);
+        assert_eq!(mine + thread.join().unwrap(), 1);
+        assert_eq!(arena.get(1).load(Ordering::Relaxed), 2);
     });
 }
 
