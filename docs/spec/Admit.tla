@@ -36,6 +36,7 @@ CONSTANTS
     Trying,        \* those that call try_spawn; the others call spawn
     Joining,       \* those that join their task; the others drop the handle
     Panics,        \* the tasks that panic
+    Running,       \* 1..k: those that run when it begins, as if just admitted
     Waiters,       \* 1..n: each calls `wait` once
     TimedWaiters,  \* those of them that call wait_timeout
     Closing,       \* whether somebody may close the pool
@@ -54,6 +55,8 @@ None  == 0
 ASSUME /\ Max > 0 /\ Cells > 1
        /\ Submitters = 1..Cardinality(Submitters)
        /\ Timed \union Trying \union Joining \union Panics \subseteq Submitters
+       /\ Running = 1..Cardinality(Running) /\ Cardinality(Running) <= Max
+       /\ Running \intersect (Timed \union Trying \union Joining) = {}
        /\ Timed \intersect Trying = {}
        /\ TimedWaiters \subseteq Waiters
 
@@ -89,27 +92,32 @@ Right(b)  == Bug # b                   \* the bug b is not planted
 
 Init ==
     \* Positions start one lap in: every cell is older than any of them.
-    /\ word    = [free |-> Max, waiting |-> 0, head |-> Cells, closed |-> 0,
+    /\ word    = [free |-> Max - Cardinality(Running), waiting |-> 0, head |-> Cells, closed |-> 0,
                   watched |-> 0, wave |-> 0]
-    /\ stack   = [i \in 1..Max |-> i]
+    /\ stack   = [i \in 1..Max - Cardinality(Running)
+                                 |-> i + Cardinality(Running)]
     /\ cell    = [i \in 0..Cells - 1 |-> [at |-> 0, seat |-> None]]
     /\ task    = [s \in Submitters |->
                     [status |-> "made", result |-> "none", asleep |-> FALSE]]
     /\ mail    = [x \in Slots |-> [job |-> None, asleep |-> FALSE]]
     /\ ticket  = 0
     /\ sub     = [s \in Submitters |->
-                    [pc   |-> "new",
+                    [pc   |-> IF s \in Running THEN "done" ELSE "new",
                      seen |-> Nothing,       \* the word as it was loaded
                      pos  |-> 0,             \* the position it sits at
                      slot |-> None,          \* the slot it has popped
-                     goal |-> "admission",   \* what it sleeps for; then "release"
+                     goal |-> IF s \in Running THEN "release" ELSE "admission",
+                                             \* what it sleeps for; then "release"
                      saw  |-> "made",        \* the status it sleeps on
                      late |-> FALSE,         \* its time is up
-                     out  |-> "none",        \* what spawn returned
+                     out  |-> IF s \in Running THEN "ok" ELSE "none",
+                                             \* what spawn returned
                      got  |-> "none"]]       \* what join returned
     /\ worker  = [x \in Slots |->
-                    [pc   |-> "vacant",      \* no thread yet
-                     task |-> None,          \* the task in its hands
+                    [pc   |-> IF x \in Running THEN "run" ELSE "vacant",
+                                             \* vacant: no thread yet
+                     task |-> IF x \in Running THEN x ELSE None,
+                                             \* the task in its hands
                      pos  |-> 0,             \* the position it has taken
                      then |-> "none",        \* where it goes on after a detour
                      wake |-> None,          \* whom it is about to wake
@@ -352,7 +360,8 @@ W_Run(x) ==
     /\ task'   = [task EXCEPT
                     ![t].status = IF Right("early") THEN "finished"
                                                     ELSE "released",
-                    ![t].result = IF t \in Panics THEN "panic" ELSE "value"]
+                    ![t].result = IF t \in Panics /\ Right("swallow")
+                                     THEN "panic" ELSE "value"]
     /\ worker' = [worker EXCEPT ![x].pc = "give"]
     /\ UNCHANGED <<word, stack, cell, mail, ticket, sub, waiter, closer>>
 
@@ -840,6 +849,12 @@ WAKE ==
       InLine(s) /\ ~ Claimed(s)
         => /\ CellOf(sub[s].pos) = [at |-> sub[s].pos, seat |-> s]
            /\ Counted(sub[s].pos) \/ Taken(sub[s].pos)
+
+\* RING-2: a position that was passed has its cell behind it, or a worker that
+\* will see to that; so nobody installs behind the head.
+RING ==
+    \A p \in (word.head - Cells)..(word.head - 1) :
+      p >= Cells /\ ~ Taken(p) => CellOf(p).at >= p
 
 \* FIFO: if b was claimed, and a sits at an earlier position, then some worker
 \* has taken a's position already.  (Positions are taken in order, by the table;
