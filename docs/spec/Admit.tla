@@ -51,6 +51,7 @@ INSTANCE Transitions
 Slots == 1..Max
 Home  == Cardinality(Submitters) + 1   \* mail that sends a worker home
 None  == 0
+Begun == Cardinality(Running)
 
 ASSUME /\ Max > 0 /\ Cells > 1
        /\ Submitters = 1..Cardinality(Submitters)
@@ -92,10 +93,9 @@ Right(b)  == Bug # b                   \* the bug b is not planted
 
 Init ==
     \* Positions start one lap in: every cell is older than any of them.
-    /\ word    = [free |-> Max - Cardinality(Running), waiting |-> 0, head |-> Cells, closed |-> 0,
-                  watched |-> 0, wave |-> 0]
-    /\ stack   = [i \in 1..Max - Cardinality(Running)
-                                 |-> i + Cardinality(Running)]
+    /\ word    = [free |-> Max - Begun, waiting |-> 0, head |-> Cells,
+                  closed |-> 0, watched |-> 0, wave |-> 0]
+    /\ stack   = [i \in 1..Max - Begun |-> i + Begun]
     /\ cell    = [i \in 0..Cells - 1 |-> [at |-> 0, seat |-> None]]
     /\ task    = [s \in Submitters |->
                     [status |-> "made", result |-> "none", asleep |-> FALSE]]
@@ -353,6 +353,7 @@ S_Spurious(s) ==
 (* claim the next one or sleep until mail comes.                            *)
 
 \* The task runs; its value, or its panic, is written, and FINISHED is set.
+\* (A task that never ends is a worker that has stopped in it.)
 W_Run(x) ==
     LET t == worker[x].task IN
     /\ worker[x].pc = "run"
@@ -392,8 +393,8 @@ Calm(now) ==
 
 \* Where a worker goes that has pushed its slot.  *Over* is said once, by the
 \* CAS that makes the pool closed and quiescent.
-Next_(w) == IF w.closed = 1 /\ w.free = Max /\ Right("stay")
-            THEN "dismiss" ELSE "receive"
+Onward(w) == IF w.closed = 1 /\ w.free = Max /\ Right("stay")
+             THEN "dismiss" ELSE "receive"
 
 \* E-PUSH, which is E-QUIET if it is the last slot and nobody watches.
 W_Push(x) ==
@@ -401,7 +402,7 @@ W_Push(x) ==
     /\ \/ PushEnabled(word) /\ word' = PushDo(word)
        \/ FillEnabled(word) /\ word' = FillDo(word)
     /\ stack' = <<x>> \o stack
-    /\ Given(x, Next_(word'))
+    /\ Given(x, Onward(word'))
     /\ Calm(word'.free = Max)
     /\ UNCHANGED <<cell, task, mail, ticket, sub, closer, runs>>
 
@@ -413,7 +414,7 @@ W_Quiet(x) ==
     /\ word'   = IF Right("nowave") THEN QuietDo(word)
                  ELSE [QuietDo(word) EXCEPT !.wave = word.wave]
     /\ stack'  = <<x>> \o stack
-    /\ worker' = [worker EXCEPT ![x].pc = "notify", ![x].then = Next_(word')]
+    /\ worker' = [worker EXCEPT ![x].pc = "notify", ![x].then = Onward(word')]
     /\ Calm(TRUE)
     /\ UNCHANGED <<cell, task, mail, ticket, sub, closer, runs>>
 
@@ -684,7 +685,7 @@ W_Outside(x) ==
           /\ word'   = FillDo(word)
           /\ stack'  = <<x>> \o stack
           /\ worker' = [worker EXCEPT ![x].pc = "clear",
-                                      ![x].then = Next_(word')]
+                                      ![x].then = Onward(word')]
           /\ Calm(TRUE)
        \/ /\ worker[x].pc = "clear"
           /\ word'   = [QuietDo(word) EXCEPT !.free = word.free]
@@ -706,7 +707,7 @@ W_Before(x) ==
           /\ IF QuietEnabled(word)
              THEN /\ word'  = QuietDo(word)
                   /\ stack' = <<x>> \o stack
-                  /\ Given(x, Next_(word'))
+                  /\ Given(x, Onward(word'))
                   /\ Calm(TRUE)
              ELSE /\ worker' = [worker EXCEPT ![x].pc = "give"]
                   /\ UNCHANGED <<word, stack, waiter>>
@@ -882,7 +883,10 @@ FREE ==
 -----------------------------------------------------------------------------
 (* LIVENESS.  Every execution comes to rest, so each property has the form  *)
 (* "in the end, for ever".  What a thread that has stopped for ever holds   *)
-(* back is excused: PROGRESS says that it is nothing else.                  *)
+(* back is excused: PROGRESS says that it is nothing else.  Where nobody    *)
+(* wakes up for nothing, a state without a next step that is not at rest is *)
+(* a deadlock, which TLC reports without looking at fairness; sleepers that *)
+(* do wake up for nothing always have a next step, so they need PROGRESS.   *)
 
 \* The submitters whose own call, or whose task, the stopped thread holds: the
 \* task that it runs or was handed, the one at the position that it has taken,
@@ -898,6 +902,11 @@ Held ==
                \/ worker[x].pos # 0 /\ CellOf(worker[x].pos)
                                        = [at |-> worker[x].pos, seat |-> s]}
 
+\* A submitter holds one task back, its own.  A worker holds two at most: the
+\* one that it has run and not yet released (its `join` waits), and the one that
+\* it has taken, or that was handed to it after it pushed its slot.
+HELD == Cardinality(Held) <= 2
+
 \* The stopped thread holds a slot; a submitter holds one that it has popped,
 \* or whose worker it was about to wake.
 HoldsSlot ==
@@ -905,7 +914,8 @@ HoldsSlot ==
     \/ \E x \in Slots      : /\ stopped = W(x)
                              /\ \A i \in DOMAIN stack : stack[i] # x
 
-\* With its only slot gone a pool can do nothing.
+\* With its only slot gone a pool can do nothing.  And where a slot is held back
+\* for ever, the pool is never quiescent again: `wait` does not return, rightly.
 NoSlot == HoldsSlot /\ Max = 1
 
 \* Stopped between the change that answers waiters and the wake-up.
