@@ -36,6 +36,8 @@ def pool(max, cells, submitters, waiters='', **more):
 # name, how, configuration. `deadlock`: the invariants, and that nothing ends but at rest. `liveness`: and
 # PROGRESS under weak fairness, which is what counts where sleepers that wake up for nothing go round for ever.
 # Admit.cfg is the first check of all.
+# A worker stopped for a lap (INHERIT) needs two slots and three more submitters, too many states to go through to
+# the end here: only the bug `noseal` gets so far. protocol_search.py goes through them.
 CFG = pool(1, 2, 'spawn-join! timed', close=True)
 QUICK = [
     ('a waiter', 'liveness', pool(1, 2, 'spawn-join! try', 'wait', spurious=True)),
@@ -51,7 +53,6 @@ FULL = [
     ('a waiter and its thread', 'liveness', pool(2, 2, 'running spawn', 'wait', spurious=True, stop=True)),
     ('all at once', 'deadlock', pool(1, 2, 'running timed timed', close=True, stop=True)),
     ('three cells', 'deadlock', pool(2, 3, 'running running spawn spawn-join')),
-    ('a lap', 'deadlock', pool(2, 2, 'running running spawn spawn spawn')),
 ]
 
 # bug, what has to refute it, guarantees, configuration
