@@ -3,9 +3,8 @@
 //! Each loop has the same shape: load the word, look up the pure transition in [`crate::word`], CAS. What
 //! the threads do between these steps, and why nothing is lost, is in docs/PROTOCOL.md.
 //!
-//! Orderings in short: **[WORD]** the word is loaded with Acquire and changed by RMWs with Release (at
-//! least), never stored; so whoever sees a word has everything that was done before any of the transitions
-//! that led to it. A CAS that fails is Relaxed: the loop loads again.
+//! **[WORD]**: the word is loaded with Acquire and changed by RMWs with Release (at least), never stored; so whoever
+//! sees a word has all that was done before the transitions that led to it. A CAS that fails is Relaxed.
 //!
 //! **WAIT**: the CAS that makes the last slot free changes the wave if somebody watches; a waiter has set
 //! `watched` by a CAS of its own, so it cannot miss it. **SHORT**: whoever puts a slot aside then sets `short` by
@@ -92,10 +91,9 @@ impl Admission {
 
     /// Replaces `from` by `to`, if the word is still `from`.
     fn change(&self, from: Word, to: Word) -> bool {
-        // AcqRel [WORD]: Release publishes what the caller did (links written, results released, positions
-        // installed). Acquire: where the same word has come back since it was loaded (an idle pool's `Busy`),
-        // what was done meanwhile is visible too.
-        // Relaxed on failure: every loop loads again.
+        // AcqRel [WORD]: Release publishes what the caller did (links written, results released, entries installed).
+        // Acquire: where the same word has come back since it was loaded (`clear_short`), what was done meanwhile
+        // is visible too. Relaxed on failure: every loop loads again.
         self.word.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
@@ -259,7 +257,7 @@ impl Admission {
     fn watch(&self) -> Option<u64> {
         loop {
             let word = self.load();
-            let quiescent = self.slots.depth(word) as usize == self.slots.max();
+            let quiescent = self.slots.are_free(word);
             let next = if quiescent { word } else { word.with_watched() };
             // A CAS even where nothing changes: it shows that the depth belongs to this word.
             if self.change(word, next) {
@@ -275,7 +273,7 @@ impl Admission {
             if word.is_closed() {
                 return Given::Back;
             }
-            let quiescent = self.slots.depth(word) as usize == self.slots.max();
+            let quiescent = self.slots.are_free(word);
             if self.change(word, word.with_closed()) {
                 return if quiescent { Given::Over } else { Given::Back };
             }
@@ -308,6 +306,12 @@ impl Admission {
             }
         }
         Given::Back
+    }
+
+    /// A slot that lies aside while tasks wait, to try once more to get a thread for it.
+    pub(crate) fn take_aside(&self) -> Option<Held> {
+        let word = self.load();
+        if word.is_short() && word.waiting() > 0 { self.aside.pop(&self.slots) } else { None }
     }
 
     /// Whether slots lie aside although nothing waits.
@@ -369,7 +373,7 @@ impl Admission {
         loop {
             let word = self.load();
             let snapshot = self.look(word);
-            // Else the depth may belong to another push, or to one that failed.
+            // Else the depth may belong to another push.
             if self.load() == word {
                 return snapshot;
             }
@@ -387,7 +391,7 @@ impl Admission {
 }
 
 /// What the word said at one moment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) running: usize,
     pub(crate) waiting: usize,

@@ -142,6 +142,11 @@ impl Slots {
         }
     }
 
+    /// Whether all of them are free according to `word`. Meaningless unless the word is still the same.
+    pub(crate) fn are_free(&self, word: Word) -> bool {
+        self.depth(word) as usize == self.max()
+    }
+
     /// Whether a thread lives in the slot.
     pub(crate) fn is_manned(&self, held: &Held) -> bool {
         // SAFETY: the slot is held.

@@ -97,6 +97,7 @@ fn admit<T>(crew: &Arc<Crew>, entry: Entry, task: Runner, joiner: &Joiner<T>, pa
     };
     if line.long {
         crew.see_to(crew.admission.settle());
+        Crew::try_again(crew);
     }
     outcome
 }

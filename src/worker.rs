@@ -6,7 +6,7 @@ use crate::{
     admission::{Admission, Entry, Given},
     slots::Held,
     sync::{Arc, AtomicIsize, Ordering, spawn_thread, thread_local, unique},
-    task::Runner,
+    task::{self, Runner},
 };
 
 thread_local! {
@@ -60,6 +60,19 @@ impl Crew {
             crew.threads.fetch_add(1, Ordering::Relaxed);
             Ok(thread)
         })
+    }
+
+    /// Tries once more to get a thread for a slot that lies aside while tasks wait, for those who queued up while
+    /// its submitter held it: with a task that does nothing, after which the worker takes the first that waits.
+    pub(crate) fn try_again(crew: &Arc<Crew>) {
+        let Some(vacant) = crew.admission.take_aside() else { return };
+        let (nothing, joiner) = task::new(|| ());
+        drop(joiner);
+        if let Err((vacant, nothing, _)) = Crew::man(crew, vacant, nothing) {
+            nothing.run().release();
+            crew.admission.put_aside(vacant);
+            crew.see_to(crew.admission.settle());
+        }
     }
 
     /// Takes a free slot, if there is one. Slots that lie aside although nothing waits are put back first,
