@@ -253,3 +253,24 @@ fn a_parked_worker_is_found_beneath_a_vacant_slot() {
     assert_eq!(pool.threads(), 1);
     all_slots_are_there(&pool);
 }
+
+#[test]
+fn a_pool_closed_during_a_refusal_still_ends() {
+    // Goal: END where a slot lies aside. Method: the worker goes idle and the pool is closed at the very moment of
+    // the refusal, so that nobody but the refused submitter is left to put the slot back; then drop has to end.
+    let pool = Arc::new(Pool::new(2));
+    let (open, gate) = channel::<()>();
+    let mut last = Some((pool.spawn(move || gate.recv().unwrap()), pool.clone()));
+    refusal::set(move || {
+        if let Some((task, pool)) = last.take() {
+            open.send(()).unwrap();
+            task.join().unwrap();
+            pool.close();
+        }
+        true
+    });
+    assert!(matches!(pool.try_spawn(|| ()), Err(TrySpawnError::Closed(_))));
+    let dropper = thread::spawn(move || drop(pool));
+    eventually(|| dropper.is_finished());
+    dropper.join().unwrap();
+}
