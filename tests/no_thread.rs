@@ -88,6 +88,7 @@ fn with_a_worker_spawn_waits_for_it_in_line() {
             submitter.spawn(move || order.send(n).unwrap()).join().unwrap();
         }));
         eventually(|| pool.waiting() == n + 1);
+        assert_eq!(pool.running(), 1, "a slot without a thread runs nothing");
     }
     open.send(()).unwrap();
     first.join().unwrap();
