@@ -17,7 +17,10 @@ use std::{
     time::Duration,
 };
 
-use crate::sync::refusal;
+use crate::{
+    admission::{Admission, Entry, Given},
+    sync::{Deadline, refusal},
+};
 
 fn eventually(condition: impl Fn() -> bool) {
     for _ in 0..60_000 {
@@ -274,4 +277,21 @@ fn a_pool_closed_during_a_refusal_still_ends() {
     let dropper = thread::spawn(move || drop(pool));
     eventually(|| dropper.is_finished());
     dropper.join().unwrap();
+}
+
+#[test]
+fn a_worker_that_finds_nothing_waiting_puts_back_what_lies_aside() {
+    // Goal: PROGRESS where the submitter that was refused a thread is stopped. Method: a slot is put aside and
+    // nothing more is done; the only worker gives its own back, and both are free.
+    let admission = Admission::new(2);
+    let [Entry::Slot(vacant), Entry::Slot(held)] = [admission.enter(), admission.enter()] else {
+        panic!("two slots are free")
+    };
+    admission.put_aside(vacant);
+    let snapshot = admission.snapshot();
+    assert_eq!((snapshot.running, snapshot.waiting), (1, 0));
+    assert!(admission.has_idle_aside() && !admission.wait(Deadline::after(Duration::ZERO)));
+    assert!(matches!(admission.give(held), Given::Back));
+    assert!(!admission.has_idle_aside() && admission.wait(Deadline::after(Duration::ZERO)));
+    assert_eq!(admission.snapshot().running, 0);
 }
