@@ -8,6 +8,7 @@ use crate::{
     admission::{Admission, Entry, Given, Waited},
     check::check,
     park::{self, Event},
+    poison::{MARKED, Marked},
     queue::START,
     slots::{Aside, Held, Slots},
     sync::{Arc, AtomicU32, Deadline, Futex, Ordering, UnsafeCell},
@@ -537,5 +538,20 @@ fn aside_keeps_every_slot() {
         let mut all: Vec<u16> = held.iter().flatten().map(number).collect();
         all.sort_unstable();
         assert_eq!(all, [0, 1, 2], "a slot is lost, or there twice");
+    });
+}
+
+#[test]
+fn task_memory_is_freed_by_whoever_leaves_last() {
+    // Goal: TASK-1. Method: run and release beside the drop of the handle; the allocator counts the cell.
+    check("task: memory", None, || {
+        let marked = Marked;
+        let (runner, joiner) = task::new(move || {
+            let _captured = &marked;
+        });
+        let worker = thread::spawn(move || runner.run().release());
+        drop(joiner);
+        worker.join().unwrap();
+        assert_eq!(MARKED.load(std::sync::atomic::Ordering::Relaxed), 0, "a cell is not freed");
     });
 }
