@@ -1,7 +1,7 @@
 //! The loom models. They run the crate's own source files, compiled into this crate by path.
 //!
 //! `canary` shows that the models see what they must; `parts` takes each module alone, to the end; `whole`
-//! takes the pool, within a bound. `check` is how every model is run.
+//! takes the pool, within a bound. `check` is how every model is run; `poison` makes memory useless once it is freed.
 #![cfg(loom)]
 
 #[path = "../tests/support/internals.rs"]
@@ -14,4 +14,5 @@ mod evidence;
 mod canary;
 mod check;
 mod parts;
+mod poison;
 mod whole;

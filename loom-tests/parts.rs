@@ -9,9 +9,13 @@ use crate::{
     arena::Arena,
     check::{TO_THE_END, check, to_the_end_or, within},
     park::{self, Event},
-    slots::Held,
+    poison::{MARKED, Marked},
+    queue::START,
+    slots::{Aside, Held, Slots},
     sync::{Arc, AtomicU32, Deadline, Futex, Ordering, UnsafeCell},
     task::{self, Answer},
+    word::{State, Word},
+    worker::Crew,
 };
 
 /// A deadline that may pass at any moment.
@@ -518,5 +522,103 @@ fn wait_is_not_answered_early() {
             worker.join().unwrap();
         }
         earlier.join().unwrap();
+    });
+}
+
+#[test]
+fn an_entry_left_behind_is_never_claimed() {
+    // Goal: ONCE, RING-3 after the pool went idle. Method: a submitter beside a worker that finishes. If it is not
+    // admitted, it takes the free slot, and another queues up at the same position behind it.
+    check("queue: went idle", "WAKE REFUSE", within(2, 3), || {
+        let admission = Arc::new(Admission::new(1));
+        let held = admission_enter(&admission).unwrap();
+        let other = admission.clone();
+        let worker = thread::spawn(move || work_off(&other, held));
+        let (runner, joiner) = task::new(|| ());
+        let waited = admission.wait_in_line(runner, &joiner, Deadline::NEVER);
+        if let Waited::Changed(task) = waited {
+            worker.join().unwrap();
+            let held = admission_enter(&admission).expect("the pool is idle");
+            let other = admission.clone();
+            let worker = thread::spawn(move || {
+                task.run().release();
+                work_off(&other, held);
+            });
+            assert!(submit(&admission, Deadline::NEVER, || ()));
+            worker.join().unwrap();
+        } else {
+            worker.join().unwrap();
+        }
+        joiner.join().unwrap();
+    });
+}
+
+#[test]
+fn slots_aside_are_never_out_of_sight() {
+    // Goal: PROGRESS of a pool that was refused threads. Method: one that puts a slot aside and is stopped for ever
+    // then, beside one that settles; whoever comes later gets both slots.
+    check("aside: stopped", "MAX WAKE", to_the_end_or(3), || {
+        let crew = Arc::new(Crew::new(2, String::new(), None));
+        let [first, second] = [(); 2].map(|()| admission_enter(&crew.admission).unwrap());
+        crew.admission.put_aside(first);
+        let other = crew.clone();
+        let stopped = thread::spawn(move || other.admission.put_aside(second));
+        let _ = crew.admission.settle();
+        stopped.join().unwrap();
+        for _ in 0..2 {
+            assert!(matches!(crew.enter(false), Entry::Slot(_)), "a slot is out of sight");
+        }
+        assert!(matches!(crew.enter(false), Entry::Full));
+    });
+}
+
+#[test]
+fn aside_keeps_every_slot() {
+    // Goal: MAX for slots aside (ABA). Method: pop beside pop, pop, push, push, with a third slot to be lost.
+    check("aside: 3 slots", "MAX", to_the_end_or(3), || {
+        let shared = Arc::new((Slots::new(3, START).0, Aside::new()));
+        // SAFETY: nobody else has the slots of this model.
+        let [first, second, third] = [0, 1, 2].map(|number| unsafe { shared.0.hold(number) });
+        shared.1.push(&shared.0, first);
+        shared.1.push(&shared.0, second);
+        let other = shared.clone();
+        let thread = thread::spawn(move || {
+            let (slots, aside) = &*other;
+            let popped = [(); 2].map(|()| aside.pop(slots));
+            aside.push(slots, third);
+            let [top, beneath] = popped;
+            if let Some(held) = top {
+                aside.push(slots, held);
+            }
+            beneath
+        });
+        let mut held = vec![shared.1.pop(&shared.0)];
+        held.push(thread.join().unwrap());
+        held.extend([(); 3].map(|()| shared.1.pop(&shared.0)));
+        let number = |held: &Held| {
+            let pushed = shared.0.prepare_push(held, Word::new(State::Busy { waiting: 0, head: START })).0;
+            match pushed.state() {
+                State::Idle { top, .. } => top,
+                State::Busy { .. } => unreachable!("it was pushed"),
+            }
+        };
+        let mut all: Vec<u16> = held.iter().flatten().map(number).collect();
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2], "a slot is lost, or there twice");
+    });
+}
+
+#[test]
+fn task_memory_is_freed_by_whoever_leaves_last() {
+    // Goal: TASK-1. Method: run and release beside the drop of the handle; the allocator counts the cell.
+    check("task: memory", "ONCE", TO_THE_END, || {
+        let marked = Marked;
+        let (runner, joiner) = task::new(move || {
+            let _captured = &marked;
+        });
+        let worker = thread::spawn(move || runner.run().release());
+        drop(joiner);
+        worker.join().unwrap();
+        assert_eq!(MARKED.load(std::sync::atomic::Ordering::Relaxed), 0, "a cell is not freed");
     });
 }

@@ -283,6 +283,10 @@ mod face {
         }
 
         pub(crate) fn wake_all(&self) {
+            if RESTLESS.get() {
+                // A waker may be stopped here, and the sleeper go on for nothing meanwhile and free the word.
+                self.word.fetch_add(0, Ordering::Relaxed);
+            }
             let woken = self.sleepers.take();
             for sleeper in woken {
                 sleeper.notify();

@@ -81,4 +81,14 @@ fn a_task_is_one_allocation() {
         pool.wait();
     };
     assert_eq!(times(&detached), n);
+    let dropped_when_finished = || {
+        let task = pool.spawn(|| 1);
+        while !task.is_finished() {
+            std::hint::spin_loop();
+        }
+        drop(task);
+        // Else the next one may have to wait in line, whose memory is kept.
+        pool.wait();
+    };
+    assert_eq!(times(&dropped_when_finished), n);
 }

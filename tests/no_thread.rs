@@ -17,7 +17,11 @@ use std::{
     time::Duration,
 };
 
-use crate::probe::refusal;
+use crate::{
+    admission::{Admission, Entry, Given},
+    probe::refusal,
+    sync::Deadline,
+};
 
 fn eventually(condition: impl Fn() -> bool) {
     for _ in 0..60_000 {
@@ -88,6 +92,7 @@ fn with_a_worker_spawn_waits_for_it_in_line() {
             submitter.spawn(move || order.send(n).unwrap()).join().unwrap();
         }));
         eventually(|| pool.waiting() == n + 1);
+        assert_eq!(pool.running(), 1, "a slot without a thread runs nothing");
     }
     open.send(()).unwrap();
     first.join().unwrap();
@@ -252,4 +257,42 @@ fn a_parked_worker_is_found_beneath_a_vacant_slot() {
     }
     assert_eq!(pool.threads(), 1);
     all_slots_are_there(&pool);
+}
+
+#[test]
+fn a_pool_closed_during_a_refusal_still_ends() {
+    // Goal: END where a slot lies aside. Method: the worker goes idle and the pool is closed at the very moment of
+    // the refusal, so that nobody but the refused submitter is left to put the slot back; then drop has to end.
+    let pool = Arc::new(Pool::new(2));
+    let (open, gate) = channel::<()>();
+    let mut last = Some((pool.spawn(move || gate.recv().unwrap()), pool.clone()));
+    refusal::set(move || {
+        if let Some((task, pool)) = last.take() {
+            open.send(()).unwrap();
+            task.join().unwrap();
+            pool.close();
+        }
+        true
+    });
+    assert!(matches!(pool.try_spawn(|| ()), Err(TrySpawnError::Closed(_))));
+    let dropper = thread::spawn(move || drop(pool));
+    eventually(|| dropper.is_finished());
+    dropper.join().unwrap();
+}
+
+#[test]
+fn a_worker_that_finds_nothing_waiting_puts_back_what_lies_aside() {
+    // Goal: PROGRESS where the submitter that was refused a thread is stopped. Method: a slot is put aside and
+    // nothing more is done; the only worker gives its own back, and both are free.
+    let admission = Admission::new(2);
+    let [Entry::Slot(vacant), Entry::Slot(held)] = [admission.enter(), admission.enter()] else {
+        panic!("two slots are free")
+    };
+    admission.put_aside(vacant);
+    let snapshot = admission.snapshot();
+    assert_eq!((snapshot.running, snapshot.waiting), (1, 0));
+    assert!(admission.has_idle_aside() && !admission.wait(Deadline::after(Duration::ZERO)));
+    assert!(matches!(admission.give(held), Given::Back));
+    assert!(!admission.has_idle_aside() && admission.wait(Deadline::after(Duration::ZERO)));
+    assert_eq!(admission.snapshot().running, 0);
 }

@@ -52,9 +52,15 @@ fn frame(word: Word) -> (bool, bool, bool, u64) {
 fn decoding_gives_back_what_was_encoded() {
     // Goal: no field overlaps another. Method: all edges of all fields, crossed.
     for state in states() {
+        assert_eq!(frame(Word::new(state)), (false, false, false, 0), "a new word has every flag clear");
         for word in dressed(Word::new(state)) {
             assert_eq!(word.state(), state, "{word:?}");
         }
+        let tail = match state {
+            State::Busy { waiting, head } => Some(Position(head.0.wrapping_add(u32::from(waiting)))),
+            State::Idle { .. } => None,
+        };
+        assert_eq!(state.tail(), tail);
     }
 }
 
@@ -110,10 +116,14 @@ fn wrong_transitions_are_refused() {
     let wrong: [fn(Word) -> Word; 4] =
         [|w| w.with_popped(Beneath(0)), |w| w.with_pushed(0, 0), Word::with_counted, Word::with_taken];
     let on = [busy(0), busy(1), busy(VALUE_MAX), busy(0)];
+    let names_the_word = |transition: fn(Word) -> Word, word| {
+        let panic = std::panic::catch_unwind(|| transition(word)).unwrap_err();
+        panic.downcast_ref::<String>().is_some_and(|text| text.contains("Word"))
+    };
     for (transition, word) in wrong.into_iter().zip(on) {
-        assert!(std::panic::catch_unwind(|| transition(word)).is_err(), "{word:?}");
+        assert!(names_the_word(transition, word), "{word:?}");
     }
-    assert!(std::panic::catch_unwind(|| idle.with_taken()).is_err());
+    assert!(names_the_word(Word::with_taken, idle));
 }
 
 #[test]
@@ -231,4 +241,14 @@ fn positions_compare_across_the_wrap() {
     assert!(!Position(0).is_before(Position(u32::MAX)));
     assert!(!Position(5).is_before(Position(5)));
     assert_eq!(Position(u32::MAX).plus(2), Position(1));
+}
+
+#[test]
+fn a_word_shows_its_fields() {
+    // Goal: a panic over a wrong transition names the state. Method: the text of a word with every field set.
+    let word = Word::new(State::Busy { waiting: 5, head: Position(9) });
+    let text = format!("{:?}", word.with_watched().with_quiescence().with_closed().with_short());
+    for part in ["waiting: 5", "Position(9)", "closed: true", "watched: false", "short: true", "wave: 1"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
 }

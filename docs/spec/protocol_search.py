@@ -13,6 +13,7 @@ Each BUG must be refuted:
   leave      a submitter that finds the pool idle leaves its entry installed
   overwrite  an installer overwrites the unclaimed leftover of an older lap
   lost       a failed withdrawal is taken for a success
+  late       a worker that was stopped for a lap claims the later entry that it finds in its cell
 """
 import sys
 from collections import deque
@@ -135,6 +136,8 @@ def steps(st):
         else:                                 # claims its position, or the leftover of an older lap, and closes the cell
             h = s[1]
             q, who = cell(h)
+            if BUG == 'late':
+                q = min(q, h)
             shut = cells(h, None) if q <= h and not (BUG == 'noseal' and who is None) else ring
             if q <= h and who is not None:
                 assert who not in taken, ('claimed twice', st)

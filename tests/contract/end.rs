@@ -82,6 +82,23 @@ fn drop_leaves_no_thread() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_closed_pool_has_no_threads_in_the_end() {
+    // Goal: END of the threads, and `threads()` says so. Method: close a pool at rest and a busy one.
+    let _watch = watch();
+    let gate = Gate::new();
+    let (idle, busy) = (Pool::new(2), Pool::new(2));
+    idle.spawn(|| ()).join().unwrap();
+    let task = occupy(&busy, &gate);
+    idle.close();
+    busy.close();
+    eventually("the idle worker leaves", || idle.threads() == 0);
+    assert_eq!(busy.threads(), 1);
+    gate.open();
+    task.join().unwrap();
+    eventually("the last worker leaves", || busy.threads() == 0);
+}
+
+#[test]
 fn the_system_sees_no_thread_after_drop() {
     // Goal: END as the kernel sees it. Method: threads by name, before and after the drop.
     use crate::support::os::threads_named;

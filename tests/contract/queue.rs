@@ -1,7 +1,7 @@
 //! WAKE, FIFO: who is admitted when.
 
 use crate::support::{Flag, Gate, eventually, rounds, watch};
-use crate::{assert_has_all_permits, occupy};
+use crate::{SHORT, assert_has_all_permits, await_waiting, occupy};
 use admit::{Pool, TrySpawnError};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -150,6 +150,34 @@ fn a_time_out_that_races_with_admission_keeps_the_order() {
         all.sort_unstable();
         assert_eq!(all, (0..6).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn a_queue_without_room_refuses_at_once_and_recovers() {
+    // Goal: REFUSE and WAKE when as many positions are counted as can be. Method: one task waits, and time-outs
+    // behind it use up the rest; then one more with a time limit, one without, and the end of the task that runs.
+    let _watch = watch();
+    let (pool, gate) = (Pool::new(1), Gate::new());
+    let busy = occupy(&pool, &gate);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| pool.spawn(|| 1).join().unwrap());
+        await_waiting(&pool, 1);
+        for _ in 1..Pool::MAX_WAITING {
+            let refused = pool.spawn_timeout(Duration::ZERO, || ());
+            assert!(matches!(refused, Err(TrySpawnError::Full(_))));
+        }
+        let refused = pool.spawn_timeout(Duration::MAX, || ());
+        assert!(matches!(refused, Err(TrySpawnError::Full(_))));
+        assert_eq!(pool.waiting(), 1);
+        let second = scope.spawn(|| pool.spawn(|| 2).join().unwrap());
+        thread::sleep(SHORT);
+        assert_eq!(pool.waiting(), 1);
+        assert!(!first.is_finished() && !second.is_finished());
+        gate.open();
+        assert_eq!((first.join().unwrap(), second.join().unwrap()), (1, 2));
+    });
+    busy.join().unwrap();
+    assert_has_all_permits(&pool);
 }
 
 #[test]

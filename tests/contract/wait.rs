@@ -133,6 +133,23 @@ fn waits_of_all_kinds_end_in_time() {
 }
 
 #[test]
+fn every_waiter_is_woken() {
+    // Goal: WAIT for many. Method: several threads sleep in `wait` for the end of one task; all return.
+    let _watch = watch();
+    for _ in 0..rounds(10) {
+        let (pool, gate) = (Pool::new(1), Gate::new());
+        let busy = occupy(&pool, &gate);
+        thread::scope(|scope| {
+            let waiters = [(); 4].map(|()| scope.spawn(|| pool.wait()));
+            thread::sleep(SHORT);
+            gate.open();
+            waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+        });
+        busy.join().unwrap();
+    }
+}
+
+#[test]
 fn time_outs_wait_their_time() {
     // Goal: no call gives up before its time. Method: each on a gated pool, its duration measured
     // from below only.
