@@ -346,11 +346,12 @@ mod face {
         }
 
         pub(crate) fn sleep(&self, expected: u32, deadline: Deadline) -> bool {
-            if deadline.finite {
-                return false;
-            }
             if crate::probe::woken_by_nothing() {
                 return true;
+            }
+            if deadline.finite {
+                // As under loom: the deadline may pass at any moment.
+                return false;
             }
             let door = self.door.lock().unwrap();
             if self.word.load(Ordering::Relaxed) == expected {
