@@ -1,7 +1,7 @@
 //! The loom models. They run the crate's own source files, compiled into this crate by path.
 //!
 //! `canary` shows that the models see what they must; `parts` takes each module alone, to the end; `whole`
-//! takes the pool, within a bound. `check` is how every model is run.
+//! takes the pool, and `programs` small random programs on it, within a bound. `check` is how every model is run.
 #![cfg(loom)]
 
 #[path = "../tests/support/internals.rs"]
@@ -11,4 +11,5 @@ use internals::*;
 mod canary;
 mod check;
 mod parts;
+mod programs;
 mod whole;
