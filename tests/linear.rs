@@ -7,7 +7,6 @@
 #[path = "support/history.rs"]
 mod history;
 #[path = "support/mutex_pool.rs"]
-#[allow(dead_code, reason = "the variant has the pool's whole interface")]
 mod mutex_pool;
 mod support;
 

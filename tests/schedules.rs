@@ -26,7 +26,10 @@ use history::{Program, face, run};
 use shuttle::{
     Config, MaxSteps, Runner,
     rand::{RngCore, thread_rng},
-    scheduler::{DfsScheduler, PctScheduler, RandomScheduler, ReplayScheduler, Scheduler},
+    scheduler::{
+        DfsScheduler, PctScheduler, RandomScheduler, ReplayScheduler, Scheduler,
+        UncontrolledNondeterminismCheckScheduler,
+    },
     thread,
 };
 use std::{
@@ -80,7 +83,7 @@ impl Exploration {
     }
 
     /// Every schedule.
-    fn to_the_end(mut self) -> Exploration {
+    fn completely(mut self) -> Exploration {
         self.with("dfs", CALM, DfsScheduler::new(None, false));
         self
     }
@@ -521,27 +524,6 @@ fn refused_threads_strand_nobody() {
 }
 
 #[test]
-fn slot_put_aside_again_is_not_left_there() {
-    // Goal: WAIT and END when a slot lies aside while a submitter gives up. Method: the smallest case in which a
-    // slot was left aside for good: one thread, one refusal, one deadline.
-    let scenario = Exploration::of("slot put aside again, max 2", "WAKE WAIT END", "5 threads", || {
-        refuse(2);
-        let world = World::new(2);
-        let threads = [(Duration::MAX, 1), (Duration::MAX, 1), (SOON, 2)].map(|(limit, tasks)| {
-            world.thread(move |world| {
-                for _ in 0..tasks {
-                    let (id, job) = world.book.task(End::Value, || ());
-                    drop(world.book.answered(id, world.pool.spawn_timeout(limit, job)));
-                }
-            })
-        });
-        world.end(threads.into());
-        refuse(0);
-    });
-    scenario.widely().saw(&["SHORT", "UNSHORT"]);
-}
-
-#[test]
 fn refused_submitter_does_not_keep_the_others_going_round() {
     // Goal: PROGRESS and REFUSE where there is no thread at all. Method: two submitters on one permit; the first
     // thread is refused, so that one of them gives its slot back and sends the other to the start. Whoever is sent
@@ -816,7 +798,7 @@ fn sleeper_is_woken_under_every_schedule() {
         assert_eq!(park::sleep_until(&futex, Deadline::NEVER, |value| value == 2), Some(2));
         waker.join().unwrap();
     });
-    scenario.to_the_end().saw(&[]);
+    scenario.completely().saw(&[]);
 }
 
 #[test]
@@ -831,7 +813,7 @@ fn result_reaches_the_joiner_under_every_schedule() {
         worker.join().unwrap();
         assert_eq!(Arc::strong_count(&value), 1);
     });
-    scenario.to_the_end().saw(&[]);
+    scenario.completely().saw(&[]);
 }
 
 #[test]
@@ -846,7 +828,7 @@ fn result_is_dropped_once_under_every_schedule() {
         worker.join().unwrap();
         assert_eq!(Arc::strong_count(&value), 1);
     });
-    scenario.to_the_end().saw(&[]);
+    scenario.completely().saw(&[]);
 }
 
 #[test]
@@ -869,7 +851,17 @@ fn slots_have_one_owner_under_every_schedule() {
         other.join().unwrap();
         assert_eq!(shared.0.snapshot().running, 0, "a slot is lost");
     });
-    scenario.to_the_end().saw(&["POP", "FILL"]);
+    scenario.completely().saw(&["POP", "FILL"]);
+}
+
+#[test]
+fn schedules_come_again() {
+    // Goal: a failure can be replayed. Method: random programs, restless; each schedule twice, and shuttle compares.
+    let mut scenario =
+        Exploration::of("each schedule twice", "", "3-8 threads, max 1-3", || Script::draw(false).run());
+    let random = RandomScheduler::new_from_seed(number("ADMIT_SEED", 1) as u64, scenario.schedules);
+    scenario.with("random", RESTLESS, UncontrolledNondeterminismCheckScheduler::new(random));
+    scenario.saw(&[]);
 }
 
 // Negative controls.
