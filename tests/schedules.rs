@@ -623,7 +623,7 @@ impl Script {
         let max = 1 + dice(3);
         Script {
             max,
-            threads: (0..1 + dice(4)).map(thread).collect(),
+            threads: (0..2 + dice(3)).map(thread).collect(),
             refused: if refuses { dice(16) & !1 } else { 0 },
             abrupt: dice(3) == 0,
         }
