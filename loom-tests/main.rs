@@ -2,6 +2,7 @@
 //!
 //! `canary` shows that the models see what they must; `parts` takes each module alone, to the end; `whole`
 //! takes the pool, within a bound. `check` is how every model is run; `poison` makes memory useless once it is freed.
+//! takes the pool, and `programs` small random programs on it, within a bound. `check` is how every model is run.
 #![cfg(loom)]
 
 #[path = "../tests/support/internals.rs"]
@@ -15,4 +16,5 @@ mod canary;
 mod check;
 mod parts;
 mod poison;
+mod programs;
 mod whole;

@@ -350,11 +350,10 @@ mod face {
         }
 
         pub(crate) fn sleep(&self, expected: u32, deadline: Deadline) -> bool {
-            if deadline.finite {
-                return false;
-            }
-            if crate::probe::woken_by_nothing() {
-                return true;
+            let woken_by_nothing = crate::probe::woken_by_nothing();
+            if woken_by_nothing || deadline.finite {
+                // As under loom: a finite deadline may pass at any moment.
+                return woken_by_nothing;
             }
             let door = self.door.lock().unwrap();
             if self.word.load(Ordering::Relaxed) == expected {

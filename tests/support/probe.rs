@@ -222,6 +222,10 @@ type Before = Box<dyn FnMut()>;
 
 std::thread_local! {
     static BEFORE: RefCell<Option<Before>> = const { RefCell::new(None) };
+}
+
+#[cfg(not(shuttle))]
+std::thread_local! {
     static DICE: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -238,6 +242,10 @@ pub(crate) fn step() {
         before();
         BEFORE.set(Some(before));
     }
+    if cfg!(shuttle) {
+        // The scheduler delays threads.
+        return;
+    }
     match roll(64) {
         Some(0) => std::thread::sleep(std::time::Duration::from_micros(50)),
         Some(1..=4) => std::thread::yield_now(),
@@ -247,15 +255,37 @@ pub(crate) fn step() {
 }
 
 /// 0 where nobody is disturbed.
+#[cfg(not(shuttle))]
 static DISTURBANCE: plain::AtomicU64 = plain::AtomicU64::new(0);
 
 /// From now on all threads are delayed here and there, weak CASes fail and sleeps end for nothing, as `seed` (0:
 /// not at all) and the order in which threads come will have it.
+#[cfg(not(shuttle))]
 pub(crate) fn disturb(seed: u64) {
     DISTURBANCE.store(seed, Ordering::Relaxed);
 }
 
+#[cfg(shuttle)]
+std::thread_local! {
+    static RESTLESS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on, in the schedules that this OS thread runs, weak CASes fail and sleeps end for nothing (`seed` 0:
+/// they do not). When they do is part of the schedule, so that a failure replays.
+#[cfg(shuttle)]
+pub(crate) fn disturb(seed: u64) {
+    RESTLESS.set(seed != 0);
+}
+
+/// A number below `sides`, from the schedule; none where nobody is disturbed.
+#[cfg(shuttle)]
+fn roll(sides: u64) -> Option<u64> {
+    use shuttle::rand::RngCore;
+    RESTLESS.get().then(|| shuttle::rand::thread_rng().next_u64() % sides)
+}
+
 /// A number below `sides`; none where nobody is disturbed.
+#[cfg(not(shuttle))]
 fn roll(sides: u64) -> Option<u64> {
     let seed = DISTURBANCE.load(Ordering::Relaxed);
     if seed == 0 {

@@ -44,6 +44,8 @@ struct Trace {
     rows: Vec<Row>,
     shadows: HashMap<u64, Shadow>,
     seen: BTreeMap<&'static str, u64>,
+    /// Whether every change is printed, for the eye.
+    loud: bool,
 }
 
 std::thread_local! {
@@ -53,7 +55,12 @@ std::thread_local! {
 /// A new execution begins on this OS thread.
 pub(crate) fn begin() {
     TRACE.with_borrow_mut(|trace| {
-        trace.get_or_insert_with(|| Trace { rows: rows(), shadows: HashMap::new(), seen: BTreeMap::new() });
+        trace.get_or_insert_with(|| Trace {
+            rows: rows(),
+            shadows: HashMap::new(),
+            seen: BTreeMap::new(),
+            loud: std::env::var_os("ADMIT_REPLAY").is_some(),
+        });
         trace.as_mut().unwrap().shadows.clear();
     });
 }
@@ -79,8 +86,14 @@ pub(crate) fn changed(at: &Location<'_>, id: u64, from: u64, to: u64) {
     let _ = TRACE.try_with(|trace| {
         if let Some(trace) = &mut *trace.borrow_mut() {
             if at.file().ends_with("src/admission.rs") {
+                if trace.loud {
+                    eprintln!("{}:{}: {:?} to {:?}", at.file(), at.line(), Word(from), Word(to));
+                }
                 trace.word(id, Word(from), Word(to));
             } else if at.file().ends_with("src/queue.rs") && to >> 32 != 0 {
+                if trace.loud {
+                    eprintln!("{}:{}: {from:x} to {to:x}", at.file(), at.line());
+                }
                 trace.cell(from, to);
             }
         }
