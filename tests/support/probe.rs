@@ -218,7 +218,16 @@ fn note(at: &'static Location<'static>, role: &'static str, order: Ordering) {
     }
 }
 
-type Before = Box<dyn FnMut()>;
+type Before = Box<dyn FnMut(Step)>;
+
+/// What a thread is about to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// Where in the sources.
+    pub(crate) at: &'static Location<'static>,
+    /// It is on its way to sleep. (The system call is a step of its own.)
+    pub(crate) sleeps: bool,
+}
 
 std::thread_local! {
     static BEFORE: RefCell<Option<Before>> = const { RefCell::new(None) };
@@ -226,23 +235,33 @@ std::thread_local! {
 }
 
 /// From now on, on this thread, `before` is called before every step.
-pub(crate) fn before_every_step(before: impl FnMut() + 'static) {
+pub(crate) fn before_every_step(before: impl FnMut(Step) + 'static) {
     BEFORE.set(Some(Box::new(before)));
 }
 
+/// No longer.
+pub(crate) fn go_freely() {
+    BEFORE.set(None);
+}
+
 /// Something is about to happen that other threads can see: an atomic operation, or a call that sleeps or wakes.
+#[track_caller]
 pub(crate) fn step() {
-    // A thread that is ending has no locals left, and nobody who wants to stop it.
-    let before = BEFORE.try_with(|before| before.borrow_mut().take());
-    if let Ok(Some(mut before)) = before {
-        before();
-        BEFORE.set(Some(before));
-    }
+    announce(Step { at: Location::caller(), sleeps: false });
     match roll(64) {
         Some(0) => std::thread::sleep(std::time::Duration::from_micros(50)),
         Some(1..=4) => std::thread::yield_now(),
         Some(5..=8) => (0..200).for_each(|_| std::hint::spin_loop()),
         _ => {}
+    }
+}
+
+fn announce(step: Step) {
+    // A thread that is ending has no locals left, and nobody who wants to stop it.
+    let before = BEFORE.try_with(|before| before.borrow_mut().take());
+    if let Ok(Some(mut before)) = before {
+        before(step);
+        BEFORE.set(Some(before));
     }
 }
 
@@ -279,7 +298,9 @@ fn unlucky(one_in: u64) -> bool {
 }
 
 /// Whether a sleep ends as if woken by nothing.
+#[track_caller]
 pub(crate) fn woken_by_nothing() -> bool {
+    announce(Step { at: Location::caller(), sleeps: true });
     unlucky(4)
 }
 
