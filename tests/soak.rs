@@ -28,12 +28,15 @@ fn main() {
     let limit = Duration::from_secs(support::number_from_env("ADMIT_SOAK").unwrap_or(2) as u64);
     let start = Instant::now();
     let (mut tasks, mut pools) = (0, 0);
+    // ThreadSanitizer has a thread of its own, which comes with the first of ours.
+    std::thread::spawn(|| ()).join().unwrap();
+    std::thread::sleep(Duration::from_millis(20));
     let before = threads();
     while pools == 0 || start.elapsed() < limit {
         tasks += mixed::run(&settings, seed, pools);
         pools += 1;
     }
-    support::eventually("as many threads as at the beginning", || threads() == before);
+    support::eventually("no more threads than at the beginning", || threads() <= before);
     let (submitters, seconds) = (mixed::SUBMITTERS, start.elapsed().as_secs_f64());
     println!(
         "evidence\tsoak\tmixed\t{}\t{submitters} submitters, {pools} pools\t{tasks}\ttasks\t{seconds:.1}",

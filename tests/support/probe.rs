@@ -84,8 +84,10 @@ macro_rules! probed {
             pub(crate) fn swap(&self, value: $value, order: Ordering) -> $value {
                 let at = Location::caller();
                 step();
+                // Read now: after its change this memory may be anybody's.
+                let id = self.id;
                 let before = self.bare.swap(value, chosen(at, "only", order));
-                trace::changed(at, self.id, ($bits)(before), ($bits)(value));
+                trace::changed(at, id, ($bits)(before), ($bits)(value));
                 before
             }
 
@@ -100,9 +102,11 @@ macro_rules! probed {
                 let at = Location::caller();
                 step();
                 let (success, failure) = (chosen(at, "success", success), chosen(at, "failure", failure));
+                // Read now: after its change this memory may be anybody's.
+                let id = self.id;
                 let answer = self.bare.compare_exchange(from, to, success, failure);
                 if answer.is_ok() {
-                    trace::changed(at, self.id, ($bits)(from), ($bits)(to));
+                    trace::changed(at, id, ($bits)(from), ($bits)(to));
                 }
                 answer
             }
@@ -121,9 +125,11 @@ macro_rules! probed {
                 if self.fussy.swap(false, Ordering::Relaxed) || unlucky(4) {
                     return Err(self.bare.load(failure));
                 }
+                // Read now: after its change this memory may be anybody's.
+                let id = self.id;
                 let answer = self.bare.compare_exchange(from, to, success, failure);
                 if answer.is_ok() {
-                    trace::changed(at, self.id, ($bits)(from), ($bits)(to));
+                    trace::changed(at, id, ($bits)(from), ($bits)(to));
                 }
                 answer
             }
