@@ -14,7 +14,7 @@ static SHARED: Shared = Shared(UnsafeCell::new(0));
 fn race() {
     let add = || unsafe { *SHARED.0.get() += 1 };
     let threads = [thread::spawn(add), thread::spawn(add)];
-    threads.map(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 fn use_after_free() {
