@@ -604,6 +604,13 @@ fn pool_closes(world: &World) {
     world.pool.close();
 }
 
+/// Closes the pool and returns when nobody but the stopped thread has a slot.
+fn pool_closes_and_ends(world: &World) {
+    world.pool.close();
+    world.gate.open();
+    eventually("the pool comes to its end", || world.pool.running() <= 1);
+}
+
 // The roles.
 
 macro_rules! roles {
@@ -768,6 +775,16 @@ roles! {
     }
     refused_submitter_beside_a_worker, "It holds back one slot, though it puts two aside.": {
         name: "submitter, refused, settles", max: 3, occupants: 1, held: 1, refused: true, act: tries,
+    }
+    refused_submitter_of_a_pool_that_closes, "Its slot may be the last that the end of the pool needs.": {
+        name: "submitter, refused, pool closes meanwhile",
+        max: 2,
+        occupants: 1,
+        held: 1,
+        refused: true,
+        closes: true,
+        act: tries,
+        event: Some(pool_closes_and_ends),
     }
     refused_submitter_in_line, "As above, and others pass it while it waits.": {
         name: "submitter, refused, waits and settles", max: 3, occupants: 1, held: 1, refused: true, act: spawns,

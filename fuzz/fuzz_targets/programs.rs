@@ -4,6 +4,8 @@
 //! checkout, with a nightly toolchain: `cargo +nightly fuzz run programs`.
 #![no_main]
 
+#[path = "../../tests/support/mod.rs"]
+mod helpers;
 #[path = "../../tests/support/mixed.rs"]
 mod mixed;
 mod under_test {
@@ -12,9 +14,7 @@ mod under_test {
 
 /// The tests' helpers, with other dice.
 mod support {
-    #[path = "../../../tests/support/mod.rs"]
-    mod helpers;
-    pub(crate) use helpers::*;
+    pub(crate) use crate::helpers::*;
 
     use std::sync::{Arc, Mutex};
 
