@@ -234,8 +234,8 @@ fn task_bounce_gives_the_closure_back() {
         let inside = value.clone();
         let closure = move || drop(inside);
         let (runner, joiner) = task::new(closure);
-        let worker = thread::spawn(move || runner.bounce());
-        assert!(matches!(joiner.wait_for_admission(Deadline::NEVER), Answer::Bounced));
+        let worker = thread::spawn(move || runner.bounce(1));
+        assert!(matches!(joiner.wait_for_admission(Deadline::NEVER), Answer::Bounced(1)));
         take_back(joiner, &value);
         worker.join().unwrap();
         assert_eq!(std::sync::Arc::strong_count(&value), 1);
@@ -340,7 +340,7 @@ where
                     drop(unsafe { task::reclaim::<F, ()>(task, joiner) });
                     return false;
                 }
-                Waited::Bounced | Waited::NoRoom(_) => unreachable!("neither happens here"),
+                Waited::Bounced(_) | Waited::NoRoom(_) => unreachable!("neither happens here"),
             },
         }
     }
@@ -432,7 +432,7 @@ fn a_seat_taken_again_is_not_mistaken() {
                     task.run().release();
                     0
                 }
-                Waited::Bounced | Waited::NoRoom(_) => unreachable!("neither happens here"),
+                Waited::Bounced(_) | Waited::NoRoom(_) => unreachable!("neither happens here"),
             }
         };
         let other = admission.clone();

@@ -1,15 +1,13 @@
 //! The protocol: the one atomic word, and every CAS loop over it.
 //!
-//! Each loop has the same shape: load the word, look up the pure transition in [`crate::word`], CAS. What
-//! the threads do between these steps, and why nothing is lost, is in docs/PROTOCOL.md.
+//! Each loop has the same shape: load the word, look up the pure transition in [`crate::word`], CAS. What the
+//! threads do between these steps, and why nothing is lost, is in docs/PROTOCOL.md.
 //!
 //! **[WORD]**: the word is loaded with Acquire and changed by RMWs with Release (at least), never stored; so whoever
 //! sees a word has all that was done before the transitions that led to it. A CAS that fails is Relaxed.
-//!
-//! **WAIT**: the CAS that makes the last slot free changes the wave if somebody watches; a waiter has set
-//! `watched` by a CAS of its own, so it cannot miss it. **SHORT**: whoever puts a slot aside then sets `short` by
-//! an RMW on the word; it stays set until somebody has found nothing aside, so everybody who finds nothing
-//! waiting can put the slots back.
+//! **WAIT**: the CAS that makes the last slot free changes the wave if somebody watches; a waiter has set `watched` by
+//! a CAS of its own, so it cannot miss it. **SHORT**: whoever puts a slot aside sets `short` by an RMW after it; the
+//! bit stays until somebody has found nothing aside, so whoever finds nothing waiting can put the slots back.
 
 use crossbeam_utils::CachePadded;
 
@@ -51,8 +49,8 @@ pub(crate) enum Waited {
     Admitted,
     /// The pool is no longer full, or closed: start over.
     Changed(Runner),
-    /// The runner was given back; the closure is the joiner's: start over.
-    Bounced,
+    /// The runner came back with a vacant slot; the closure is the joiner's: start over with it.
+    Bounced(Held),
     /// The deadline has passed.
     TimedOut(Runner),
     /// As many positions are counted as can be.
@@ -92,7 +90,7 @@ impl Admission {
     /// Replaces `from` by `to`, if the word is still `from`.
     fn change(&self, from: Word, to: Word) -> bool {
         // AcqRel [WORD]: Release publishes what the caller did (links written, results released, entries installed).
-        // Acquire: where the same word has come back since it was loaded (`clear_short`), what was done meanwhile
+        // Acquire: where the same word has come back since it was loaded (`settle`), what was done meanwhile
         // is visible too. Relaxed on failure: every loop loads again.
         self.word.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
@@ -125,8 +123,7 @@ impl Admission {
                 }
             } else if word.is_short() && !settled {
                 settled = true;
-                // Not `Over`, which needs every slot, while this one is held.
-                let _ = self.settle();
+                let _ = self.settle(); // Not `Over`, while this slot is held.
             } else if let Some(given) = self.try_push(&held, word) {
                 return given;
             }
@@ -140,7 +137,6 @@ impl Admission {
         if !self.change(word, next) {
             return None;
         }
-        // From here on the slot is anybody's.
         if quiescent && word.is_watched() {
             self.quiescence.notify_all();
         }
@@ -181,7 +177,8 @@ impl Admission {
         }
         self.queue.leave(seat);
         match answer {
-            Answer::Bounced => Waited::Bounced,
+            // SAFETY: `surrender` hands the slot over with the bounce.
+            Answer::Bounced(slot) => Waited::Bounced(unsafe { self.slots.hold(slot) }),
             Answer::Admitted | Answer::TimedOut => Waited::Admitted,
         }
     }
@@ -280,8 +277,8 @@ impl Admission {
         }
     }
 
-    /// Puts a vacant slot aside that no thread could be had for, so that its task can take a worker's slot, or
-    /// wait for one as on a full pool. The caller calls [`settle`](Admission::settle) before it returns.
+    /// Puts a vacant slot aside that no thread could be had for, so that its task can take a worker's slot, or wait
+    /// for one. The caller calls [`settle`](Admission::settle) before it returns.
     pub(crate) fn put_aside(&self, vacant: Held) {
         self.aside.push(&self.slots, vacant);
         self.set_short();
@@ -290,20 +287,29 @@ impl Admission {
     /// Puts back what lies aside now, as long as nothing waits. What is put aside meanwhile is for those who do
     /// that to put back, or, where something waits, for the worker that finds nothing waiting any more.
     pub(crate) fn settle(&self) -> Given {
-        for _ in 0..=self.aside.count() {
+        let mut left = 1 + u32::from(self.aside.count());
+        while left > 0 {
+            left -= 1;
             let word = self.load();
             if word.waiting() > 0 {
-                if self.aside.count() > 0 && !word.is_short() {
-                    self.set_short();
+                if word.is_short() || self.aside.count() == 0 {
+                    break;
                 }
+                self.set_short();
+            } else if let Some(vacant) = self.aside.pop(&self.slots) {
+                match self.put_back(vacant) {
+                    Some(Given::Back) => continue,
+                    Some(over) => return over,
+                    None => {}
+                }
+            } else if word.is_short() && self.change(word, word.without_short()) && self.aside.count() > 0 {
+                // Something has come meanwhile.
+                self.set_short();
+            } else {
                 break;
             }
-            match self.aside.pop(&self.slots).map(|vacant| self.put_back(vacant)) {
-                Some(Given::Over) => return Given::Over,
-                Some(_) => {}
-                None if word.is_short() => self.clear_short(word),
-                None => break,
-            }
+            // `short` was set by this thread, which has to look again: perhaps nothing waits any more.
+            left += 1;
         }
         Given::Back
     }
@@ -320,13 +326,6 @@ impl Admission {
         word.is_short() && word.waiting() == 0 && self.aside.count() > 0
     }
 
-    /// Clears `short`, since nothing lies aside; if something has come meanwhile, sets it again.
-    fn clear_short(&self, word: Word) {
-        if self.change(word, word.without_short()) && self.aside.count() > 0 {
-            self.set_short();
-        }
-    }
-
     fn set_short(&self) {
         loop {
             let word = self.load();
@@ -337,31 +336,32 @@ impl Admission {
         }
     }
 
-    /// Pushes a vacant slot, or, while tasks wait, puts it aside again.
-    fn put_back(&self, vacant: Held) -> Given {
+    /// Pushes a vacant slot; or, while tasks wait, puts it aside again (`None`).
+    fn put_back(&self, vacant: Held) -> Option<Given> {
         loop {
             let word = self.load();
             if word.waiting() > 0 {
                 self.put_aside(vacant);
-                return Given::Back;
+                return None;
             }
             if let Some(given) = self.try_push(&vacant, word) {
-                return given;
+                return Some(given);
             }
         }
     }
 
-    /// Gives a vacant slot back where there is no worker at all: whoever waits for one starts over, and
-    /// hears for itself that there is no thread.
+    /// Gives a vacant slot back where there is no worker at all, or on to whoever waits first: that one starts over
+    /// with it, and hears for itself whether there is a thread.
     pub(crate) fn surrender(&self, vacant: Held) -> Given {
         let mut held = vacant;
         loop {
             match self.give(held) {
                 Given::On(slot, position) => {
-                    held = slot;
                     if let Some(task) = self.claim(position) {
-                        task.bounce();
+                        task.bounce(slot.into_number());
+                        return Given::Back;
                     }
+                    held = slot;
                 }
                 given => return given,
             }

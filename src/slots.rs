@@ -34,6 +34,13 @@ const FULL: u32 = 1 << 1;
 #[must_use]
 pub(crate) struct Held(u16);
 
+impl Held {
+    /// To be held again by [`Slots::hold`].
+    pub(crate) fn into_number(self) -> u16 {
+        self.0
+    }
+}
+
 #[derive(Default)]
 struct Slot {
     /// What the word said beneath this slot when it was pushed.
@@ -110,12 +117,13 @@ impl Slots {
         word.with_popped(Beneath(self.slot(top).link.load(Ordering::Relaxed)))
     }
 
-    /// The right to slot `top`, which a CAS has just popped.
+    /// The right to slot `number`.
     ///
     /// # Safety
-    /// The CAS replaced `Idle(top)` by what `popped` gave for it.
-    pub(crate) unsafe fn hold(&self, top: u16) -> Held {
-        Held(top)
+    /// A CAS of the caller has popped it (replaced `Idle(number)` by what `popped` gave for it), or somebody has
+    /// passed it on with [`Held::into_number`].
+    pub(crate) unsafe fn hold(&self, number: u16) -> Held {
+        Held(number)
     }
 
     /// Writes what `held` has to remember when it is pushed onto `word`; the new word, and whether every

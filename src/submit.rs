@@ -35,8 +35,8 @@ impl Patience {
 /// How the long way ended.
 enum Outcome {
     Admitted,
-    /// The closure is the joiner's; the submitter starts over.
-    Bounced,
+    /// The closure is the joiner's; the submitter starts over with this slot.
+    Bounced(Held),
     /// To be run by the submitter, on the permit that it is running on.
     Inline(Runner),
     Refused(Refusal, Runner),
@@ -53,8 +53,8 @@ where
     T: Send + 'static,
 {
     let mut f = f;
+    let mut entry = crew.enter(false);
     loop {
-        let entry = crew.enter(false);
         match (&entry, patience) {
             (Entry::Closed, _) => return Err(TrySpawnError::Closed(f)),
             (Entry::Full, Patience::None) => return Err(TrySpawnError::Full(f)),
@@ -72,8 +72,11 @@ where
                 let f = unsafe { task::reclaim(runner, joiner) };
                 return Err(why.with(f));
             }
-            // SAFETY: the cell was made above, and it bounced.
-            Outcome::Bounced => f = unsafe { joiner.take_back() },
+            Outcome::Bounced(held) => {
+                entry = Entry::Slot(held);
+                // SAFETY: the cell was made above, and it bounced.
+                f = unsafe { joiner.take_back() };
+            }
         }
     }
 }
@@ -152,7 +155,7 @@ impl Line<'_> {
         }
         match admission.wait_in_line(task, joiner, self.patience.deadline()) {
             Waited::Admitted => Err(Outcome::Admitted),
-            Waited::Bounced => Err(Outcome::Bounced),
+            Waited::Bounced(held) => Err(Outcome::Bounced(held)),
             Waited::Changed(task) => Ok(task),
             Waited::TimedOut(task) => Err(Outcome::Refused(Refusal::Full, task)),
             Waited::NoRoom(task) => match self.patience {

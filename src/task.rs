@@ -4,7 +4,7 @@
 //! | bit | set by | meaning |
 //! |---|---|---|
 //! | `ADMITTED` | the runner | a worker has it: the submitter that waits for admission may go on |
-//! | `BOUNCED` | the runner | the closure is given back to the submitter, which starts over |
+//! | `BOUNCED` | the runner | the closure is given back to the submitter, which starts over; with it the slot in the upper half |
 //! | `FINISHED` | the runner | the closure is consumed and the result written: it is the joiner's now |
 //! | `RELEASED` | the runner | and the slot is given back or on |
 //! | `GONE` | the runner | and it will not touch the cell again |
@@ -33,6 +33,7 @@ const FINISHED: u32 = 1 << 3;
 const RELEASED: u32 = 1 << 4;
 const GONE: u32 = 1 << 5;
 const LEFT: u32 = 1 << 6;
+const SLOT_SHIFT: u32 = 16;
 
 /// A new cell for `closure`, as its two sides.
 pub(crate) fn new<F, T>(closure: F) -> (Runner, Joiner<T>)
@@ -93,9 +94,9 @@ impl Runner {
         park::wake(state, before);
     }
 
-    /// Gives the closure back to the submitter that waits for admission, which starts over.
-    pub(crate) fn bounce(self) {
-        depart(self.into_raw(), BOUNCED);
+    /// Gives the closure back to the submitter that waits for admission, which starts over with this slot.
+    pub(crate) fn bounce(self, slot: u16) {
+        depart(self.into_raw(), BOUNCED | u32::from(slot) << SLOT_SHIFT);
     }
 
     /// Runs the closure and publishes its result. A result nobody wants is dropped here, before the slot
@@ -137,15 +138,15 @@ impl Finished {
     }
 }
 
-/// The runner's last step: sets `bit`, wakes the joiner if it sleeps, and leaves.
-fn depart(header: NonNull<Header>, bit: u32) {
+/// The runner's last step: sets `bits`, wakes the joiner if it sleeps, and leaves.
+fn depart(header: NonNull<Header>, bits: u32) {
     // SAFETY: TASK-1: this side has not left.
     let state = unsafe { &header.as_ref().state };
     // Relaxed: only a guess for the CAS; nothing is read through it.
     let mut seen = state.word().load(Ordering::Relaxed);
     loop {
         let asleep = seen & ASLEEP != 0;
-        let next = (seen & !ASLEEP) | bit | if asleep { 0 } else { GONE };
+        let next = (seen & !ASLEEP) | bits | if asleep { 0 } else { GONE };
         // AcqRel [DEPART]: Release, what this side did (the slot given back, the closure left alone) is
         // before what the joiner does next. Acquire, for LEFT: the joiner's last touch is before the free
         // below. Relaxed on failure: a new guess.
@@ -185,8 +186,8 @@ unsafe fn free(header: NonNull<Header>) {
 pub(crate) enum Answer {
     /// A worker has the task.
     Admitted,
-    /// The closure is the joiner's again.
-    Bounced,
+    /// The closure is the joiner's again, and with it this slot.
+    Bounced(u16),
     /// Neither, and the time is up.
     TimedOut,
 }
@@ -220,7 +221,7 @@ impl<T> Joiner<T> {
         let answered = |state| state & (ADMITTED | BOUNCED | FINISHED) != 0;
         match park::sleep_until(self.state(), deadline, answered) {
             None => Answer::TimedOut,
-            Some(state) if state & BOUNCED != 0 => Answer::Bounced,
+            Some(state) if state & BOUNCED != 0 => Answer::Bounced((state >> SLOT_SHIFT) as u16),
             Some(_) => Answer::Admitted,
         }
     }

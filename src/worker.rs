@@ -122,23 +122,22 @@ fn work(crew: Arc<Crew>, number: u16) {
 /// Runs `job`, and then whatever waits, until the slot is back.
 fn serve(admission: &Admission, held: Held, job: Runner) -> Given {
     let mut held = held;
-    let mut next = Some(job);
+    let mut finished = job.run();
     loop {
-        let finished = next.take().map(Runner::run);
-        let given = admission.give(held);
-        // The slot is given back or on: now, not before, `join` may return (FREE).
-        if let Some(finished) = finished {
-            finished.release();
-        }
-        match given {
+        // Once the slot is given back, or on to a task that lives, and not before, `join` may return (FREE).
+        match admission.give(held) {
             Given::On(slot, position) => {
                 held = slot;
-                next = admission.claim(position);
-                if let Some(job) = &next {
+                if let Some(job) = admission.claim(position) {
+                    finished.release();
                     job.admit();
+                    finished = job.run();
                 }
             }
-            back => return back,
+            back => {
+                finished.release();
+                return back;
+            }
         }
     }
 }

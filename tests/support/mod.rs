@@ -31,7 +31,8 @@ pub(crate) fn rounds(n: usize) -> usize {
     (n * percent / 100).max(1)
 }
 
-fn number_from_env(name: &str) -> Option<usize> {
+/// The number in a variable of the environment.
+pub(crate) fn number_from_env(name: &str) -> Option<usize> {
     std::env::var(name).ok()?.parse().ok()
 }
 

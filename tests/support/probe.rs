@@ -84,8 +84,10 @@ macro_rules! probed {
             pub(crate) fn swap(&self, value: $value, order: Ordering) -> $value {
                 let at = Location::caller();
                 step();
+                // Read now: after its change this memory may be anybody's.
+                let id = self.id;
                 let before = self.bare.swap(value, chosen(at, "only", order));
-                trace::changed(at, self.id, ($bits)(before), ($bits)(value));
+                trace::changed(at, id, ($bits)(before), ($bits)(value));
                 before
             }
 
@@ -100,9 +102,11 @@ macro_rules! probed {
                 let at = Location::caller();
                 step();
                 let (success, failure) = (chosen(at, "success", success), chosen(at, "failure", failure));
+                // Read now: after its change this memory may be anybody's.
+                let id = self.id;
                 let answer = self.bare.compare_exchange(from, to, success, failure);
                 if answer.is_ok() {
-                    trace::changed(at, self.id, ($bits)(from), ($bits)(to));
+                    trace::changed(at, id, ($bits)(from), ($bits)(to));
                 }
                 answer
             }
@@ -121,9 +125,11 @@ macro_rules! probed {
                 if self.fussy.swap(false, Ordering::Relaxed) || unlucky(4) {
                     return Err(self.bare.load(failure));
                 }
+                // Read now: after its change this memory may be anybody's.
+                let id = self.id;
                 let answer = self.bare.compare_exchange(from, to, success, failure);
                 if answer.is_ok() {
-                    trace::changed(at, self.id, ($bits)(from), ($bits)(to));
+                    trace::changed(at, id, ($bits)(from), ($bits)(to));
                 }
                 answer
             }
@@ -218,7 +224,16 @@ fn note(at: &'static Location<'static>, role: &'static str, order: Ordering) {
     }
 }
 
-type Before = Box<dyn FnMut()>;
+type Before = Box<dyn FnMut(Step)>;
+
+/// What a thread is about to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// Where in the sources.
+    pub(crate) at: &'static Location<'static>,
+    /// It is on its way to sleep. (The system call is a step of its own.)
+    pub(crate) sleeps: bool,
+}
 
 std::thread_local! {
     static BEFORE: RefCell<Option<Before>> = const { RefCell::new(None) };
@@ -230,18 +245,19 @@ std::thread_local! {
 }
 
 /// From now on, on this thread, `before` is called before every step.
-pub(crate) fn before_every_step(before: impl FnMut() + 'static) {
+pub(crate) fn before_every_step(before: impl FnMut(Step) + 'static) {
     BEFORE.set(Some(Box::new(before)));
 }
 
+/// No longer.
+pub(crate) fn go_freely() {
+    BEFORE.set(None);
+}
+
 /// Something is about to happen that other threads can see: an atomic operation, or a call that sleeps or wakes.
+#[track_caller]
 pub(crate) fn step() {
-    // A thread that is ending has no locals left, and nobody who wants to stop it.
-    let before = BEFORE.try_with(|before| before.borrow_mut().take());
-    if let Ok(Some(mut before)) = before {
-        before();
-        BEFORE.set(Some(before));
-    }
+    announce(Step { at: Location::caller(), sleeps: false });
     if cfg!(shuttle) {
         // The scheduler delays threads.
         return;
@@ -251,6 +267,15 @@ pub(crate) fn step() {
         Some(1..=4) => std::thread::yield_now(),
         Some(5..=8) => (0..200).for_each(|_| std::hint::spin_loop()),
         _ => {}
+    }
+}
+
+fn announce(step: Step) {
+    // A thread that is ending has no locals left, and nobody who wants to stop it.
+    let before = BEFORE.try_with(|before| before.borrow_mut().take());
+    if let Ok(Some(mut before)) = before {
+        before(step);
+        BEFORE.set(Some(before));
     }
 }
 
@@ -309,7 +334,9 @@ fn unlucky(one_in: u64) -> bool {
 }
 
 /// Whether a sleep ends as if woken by nothing.
+#[track_caller]
 pub(crate) fn woken_by_nothing() -> bool {
+    announce(Step { at: Location::caller(), sleeps: true });
     unlucky(4)
 }
 
