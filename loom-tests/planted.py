@@ -22,7 +22,8 @@ PLANTS = [
       '    pub(crate) fn write_link(&self, held: &Held, word: Word) {\n'
       '        self.slot(held.0).link.store(word.beneath().0, Ordering::Relaxed);\n    }\n\n'
       '    /// How many slots are free according to'),
-     ('admission.rs', "        // From here on the slot is anybody's.", '        self.slots.write_link(held, word);')),
+     ('admission.rs', '        if quiescent && word.is_watched() {',
+      '        self.slots.write_link(held, word);\n        if quiescent && word.is_watched() {')),
     ('depth not written', 'WAIT', 'models:waiter_sees_the_quiescence_after_its_call',
      ('slots.rs', '        slot.depth.store(depth, Ordering::Relaxed);', '')),
     ('position not restored by a pop', 'WAKE', 'word:every_transition_changes_what_it_names_and_nothing_else',
@@ -54,7 +55,7 @@ PLANTS = [
      ('task.rs', 'compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed)',
       'compare_exchange_weak(seen, next, Ordering::Relaxed, Ordering::Relaxed)')),
     ('gone before the sleeper is woken', 'ONCE', 'models:task_result_reaches_the_joiner',
-     ('task.rs', '| bit | if asleep { 0 } else { GONE };', '| bit | GONE;'),
+     ('task.rs', '| bits | if asleep { 0 } else { GONE };', '| bits | GONE;'),
      ('task.rs', 'let before = state.word().fetch_or(GONE, Ordering::AcqRel);', 'let before = seen;')),
     ('joiner frees though the runner is there', 'ONCE', 'models:task_result_reaches_the_joiner',
      ('task.rs', '    free_if(last, header);\n}\n\nimpl<T> Drop', '    free_if(true || last, header);\n}\n\nimpl<T> Drop')),
@@ -77,8 +78,8 @@ PLANTS = [
      ('cell.rs', '/// A task\'s whole memory.',
       'std::thread_local!(pub(crate) static FAILED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });\n'
       '/// A task\'s whole memory.'),
-     ('worker.rs', '        let given = admission.give(held);',
-      '        let given = if crate::cell::FAILED.take() { Given::Back } else { admission.give(held) };')),
+     ('worker.rs', '        match admission.give(held) {',
+      '        match if crate::cell::FAILED.take() { Given::Back } else { admission.give(held) } {')),
 
     # Sleeping and waking.
     ('sleeper not marked', 'WAKE', 'models:sleeper_is_woken',
@@ -156,8 +157,9 @@ PLANTS = [
      ('queue.rs', 'cell.compare_exchange(seen.0, over.0, Ordering::Acquire, Ordering::Relaxed);',
       'cell.compare_exchange(seen.0, seen.0, Ordering::Acquire, Ordering::Relaxed);')),
     ('dead position ends the turn of its worker', 'WAKE END', 'models:timed_out_task_comes_back',
-     ('worker.rs', '                    job.admit();\n                }', '                    job.admit();\n                } else {\n'
-      '                    let _ = held;\n                    return Given::Back;\n                }')),
+     ('worker.rs', '                    finished = job.run();\n                }',
+      '                    finished = job.run();\n                } else {\n                    finished.release();\n'
+      '                    return Given::Back;\n                }')),
     ('admission not announced', 'WAKE', 'models:spawn_returns_while_its_task_runs', ('worker.rs', 'job.admit();', '')),
     ('loser of a chunk keeps its own', 'ONCE', 'models:closing_against_waiting_strands_nobody',
      ('arena.rs', '                drop(unsafe { Box::from_raw(fresh) });\n                theirs',
@@ -199,8 +201,20 @@ PLANTS = [
 
     # Workers and their slots.
     ('released before the slot is back', 'FREE', 'models:result_comes_back',
-     ('worker.rs', 'let finished = next.take().map(Runner::run);',
-      'next.take().map(Runner::run).map(|f| f.release()); let finished: Option<crate::task::Finished> = None;')),
+     ('worker.rs', '    let mut finished = job.run();', '    job.run().release();'),
+     ('worker.rs', '                    finished.release();\n                    job.admit();\n'
+      '                    finished = job.run();', '                    job.admit();\n                    job.run().release();'),
+     ('worker.rs', '                finished.release();\n                return back;', '                return back;')),
+    ('released though the position is dead', 'FREE', 'models:join_gives_the_permit_back_past_a_dead_position',
+     ('worker.rs', '    let mut finished = job.run();', '    let mut finished = Some(job.run());'),
+     ('worker.rs', '                held = slot;\n                if let Some(job) = admission.claim(position) {\n'
+      '                    finished.release();\n                    job.admit();\n                    finished = job.run();',
+      '                held = slot;\n                if let Some(done) = finished.take() {\n'
+      '                    done.release();\n                }\n                if let Some(job) = admission.claim(position) {\n'
+      '                    job.admit();\n                    finished = Some(job.run());'),
+     ('worker.rs', '                finished.release();\n                return back;',
+      '                if let Some(done) = finished.take() {\n                    done.release();\n                }\n'
+      '                return back;')),
     ('job stored after the wake', 'ONCE', 'models:result_comes_back',
      ('slots.rs', '        let before = unsafe { slot.job.replace(job) };\n        debug_assert!(before.is_none(), "slot {number} had mail");', ''),
      ('slots.rs', '        park::wake(&slot.mail.0, before);',
@@ -245,7 +259,7 @@ PLANTS = [
 
     # No thread from the operating system.
     ('refused submitter bounces nobody', 'WAKE', 'models:refused_thread_strands_nobody',
-     ('admission.rs', 'task.bounce();', 'let _ = task.into_raw();')),
+     ('admission.rs', 'task.bounce(slot.into_number());', 'let _ = (slot, task.into_raw());')),
     ('refused submitter keeps its slot', 'REFUSE', 'no_thread:without_any_worker_the_closure_comes_back',
      ('submit.rs', '        self.crew.see_to(admission.surrender(held));', '        let _ = held;')),
     ('slot not put aside', 'END', 'models:refused_thread_and_close_strand_nobody',
@@ -259,7 +273,17 @@ PLANTS = [
     ('short set without a CAS', 'PROGRESS', 'models:slots_aside_are_never_out_of_sight',
      ('admission.rs', '            if self.change(word, word.with_short()) {', '            if word.is_short() || self.change(word, word.with_short()) {')),
     ('short cleared for good', 'PROGRESS', 'models:slots_aside_are_never_out_of_sight',
-     ('admission.rs', 'if self.change(word, word.without_short()) && self.aside.count() > 0 {', 'if self.change(word, word.without_short()) && false {')),
+     ('admission.rs', '&& self.change(word, word.without_short()) && self.aside.count() > 0 {',
+      '&& self.change(word, word.without_short()) && false {')),
+    ('slot put aside again is forgotten', 'WAKE END', 'schedules:refused_threads_strand_nobody',
+     ('admission.rs', '                    None => {}', '                    None => continue,')),
+    ('bounced submitter comes back without the slot', 'REFUSE PROGRESS',
+     'schedules:refused_submitter_does_not_keep_the_others_going_round',
+     ('admission.rs', '                        task.bounce(slot.into_number());\n                        return Given::Back;',
+      '                        task.bounce(0);'),
+     ('submit.rs', '                entry = Entry::Slot(held);', '                let _ = held;\n                entry = crew.enter(false);')),
+    ('no second try for those who queued up', 'WAKE', 'progress:a_refusal_leaves_no_task_waiting_beside_a_free_slot',
+     ('submit.rs', '        Crew::try_again(crew);', '')),
     ('worker does not settle', 'PROGRESS',
      'no_thread:a_worker_that_finds_nothing_waiting_puts_back_what_lies_aside',
      ('admission.rs', '} else if word.is_short() && !settled {', '} else if word.is_short() && !settled && false {')),

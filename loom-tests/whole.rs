@@ -129,6 +129,23 @@ fn close_lets_accepted_tasks_finish() {
 }
 
 #[test]
+fn join_gives_the_permit_back_past_a_dead_position() {
+    // Goal: FREE behind a submitter that has given up. Method: a spawn_timeout beside join; after both, try_spawn
+    // has a permit.
+    check("pool: dead position", "FREE REFUSE", within(2, 3), || {
+        let pool = Arc::new(Pool::new(1));
+        let first = pool.spawn(|| ());
+        let other = pool.clone();
+        let impatient =
+            thread::spawn(move || other.spawn_timeout(Duration::from_secs(1), || ()).map(drop).is_ok());
+        first.join().unwrap();
+        // If the other task was not accepted, nothing runs any more.
+        let free = pool.try_spawn(|| ()).is_ok();
+        assert!(impatient.join().unwrap() || free, "FREE: the pool was full of nothing");
+    });
+}
+
+#[test]
 fn drop_inside_its_own_task_ends_the_pool() {
     // Goal: END. Method: the last reference to the pool is dropped by one of its tasks.
     check("pool: drop inside its own task", "END", within(2, 3), || {
