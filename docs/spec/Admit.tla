@@ -121,6 +121,7 @@ Init ==
                      pos  |-> 0,             \* the position it has taken
                      then |-> "none",        \* where it goes on after a detour
                      wake |-> None,          \* whom it is about to wake
+                     next |-> None,          \* the task that it goes on with
                      left |-> {}]]           \* those it has to send home
     /\ waiter  = [v \in Waiters |->
                     [pc |-> "call", wave |-> 0, ticket |-> 0, got |-> FALSE,
@@ -349,8 +350,9 @@ S_Spurious(s) ==
                    closer, runs>>
 
 -----------------------------------------------------------------------------
-(* WORKERS.  Run, give the slot back or on, release the task that has run,  *)
-(* claim the next one or sleep until mail comes.                            *)
+(* WORKERS.  Run, give the slot back, or on to a task that is claimed;      *)
+(* release the task that has run; go on with the other, or sleep until mail  *)
+(* comes.                                                                   *)
 
 \* The task runs; its value, or its panic, is written, and FINISHED is set.
 \* (A task that never ends is a worker that has stopped in it.)
@@ -366,12 +368,10 @@ W_Run(x) ==
     /\ worker' = [worker EXCEPT ![x].pc = "give"]
     /\ UNCHANGED <<word, stack, cell, mail, ticket, sub, waiter, closer>>
 
-\* The slot is given back or on.  Only now may `join` return (FREE); then the
-\* worker goes to `next`.
-Given(x, next) ==
-    IF worker[x].task # None
-    THEN worker' = [worker EXCEPT ![x].pc = "release", ![x].then = next]
-    ELSE worker' = [worker EXCEPT ![x].pc = next]
+\* The slot is given back.  Only now, or when it is given on to a task that
+\* lives (W_Claim), may `join` return (FREE); then the worker goes on.
+Given(x, onward) ==
+    worker' = [worker EXCEPT ![x].pc = "release", ![x].then = onward]
 
 \* E-TAKE (Q-TAKE): the worker keeps its slot and owns the position.
 W_Take(x) ==
@@ -379,10 +379,7 @@ W_Take(x) ==
     /\ Right("twice")
     /\ word' = TakeDo(word)
     /\ LET p == IF Right("newest") THEN word.head ELSE TailOf(word) - 1
-           w == [worker[x] EXCEPT !.pos = p]
-       IN worker' = [worker EXCEPT ![x] =
-            IF w.task # None THEN [w EXCEPT !.pc = "release", !.then = "claim"]
-                             ELSE [w EXCEPT !.pc = "claim"]]
+       IN worker' = [worker EXCEPT ![x].pos = p, ![x].pc = "claim"]
     /\ UNCHANGED <<stack, cell, task, mail, ticket, sub, waiter, closer, runs>>
 
 \* The pool is quiescent: whoever waits has had its moment (history).
@@ -431,8 +428,7 @@ W_Rouse(x) ==
     /\ waiter' = [v \in Waiters |-> IF waiter[v].pc = "asleep"
                                     THEN [waiter[v] EXCEPT !.pc = "listen"]
                                     ELSE waiter[v]]
-    /\ worker' = [worker EXCEPT ![x].pc = IF worker[x].task # None
-                                          THEN "release" ELSE worker[x].then]
+    /\ worker' = [worker EXCEPT ![x].pc = "release"]
     /\ UNCHANGED <<word, stack, cell, task, mail, ticket, sub, closer, runs>>
 
 \* RELEASED is set, in place of the sleeper's mark.
@@ -442,9 +438,12 @@ W_Release(x) ==
     /\ task'   = [task EXCEPT ![t].status = "released", ![t].asleep = FALSE]
     /\ worker' = IF task[t].asleep
                  THEN [worker EXCEPT ![x].pc = "wake", ![x].wake = t,
-                                     ![x].task = None]
+                                     ![x].task = worker[x].next,
+                                     ![x].next = None]
                  ELSE [worker EXCEPT ![x].pc = worker[x].then,
-                                     ![x].then = "none", ![x].task = None]
+                                     ![x].then = "none",
+                                     ![x].task = worker[x].next,
+                                     ![x].next = None]
     /\ UNCHANGED <<word, stack, cell, mail, ticket, sub, waiter, closer, runs>>
 
 \* The system call that wakes a submitter or joiner, if it sleeps.
@@ -467,12 +466,14 @@ W_Claim(x) ==
     /\ worker[x].pc = "claim"
     /\ IF ClaimEnabled(c, p)
        THEN /\ cell' = [cell EXCEPT ![p % Cells] = ClaimDo(@)]
-            /\ worker' = [worker EXCEPT ![x].pc = "admit", ![x].pos = 0,
-                                        ![x].task = c.seat]
+            /\ worker' = [worker EXCEPT ![x].pc = "release", ![x].pos = 0,
+                                        ![x].then = "admit",
+                                        ![x].next = c.seat]
        ELSE IF InheritEnabled(c, p)
        THEN /\ cell' = [cell EXCEPT ![p % Cells] = InheritDo(@, p)]
-            /\ worker' = [worker EXCEPT ![x].pc = "admit", ![x].pos = 0,
-                                        ![x].task = c.seat]
+            /\ worker' = [worker EXCEPT ![x].pc = "release", ![x].pos = 0,
+                                        ![x].then = "admit",
+                                        ![x].next = c.seat]
        ELSE /\ cell' = IF SealEnabled(c, p) /\ Right("noseal")
                        THEN [cell EXCEPT ![p % Cells] = SealDo(@, p)]
                        ELSE cell
@@ -673,9 +674,7 @@ W_Twice(x) ==
        \/ /\ worker[x].pc = "taking"
           /\ word'   = TakeDo(word)
           /\ worker' = [worker EXCEPT ![x].pos = word.head,
-                          ![x].pc = IF worker[x].task # None
-                                    THEN "release" ELSE "claim",
-                          ![x].then = "claim"]
+                          ![x].pc = "claim"]
     /\ UNCHANGED <<stack, cell, task, mail, ticket, sub, waiter, closer, runs>>
 
 \* `watched` is cleared, and the wave advanced, after the CAS that fills.
@@ -770,7 +769,8 @@ Stop ==
 (* SAFETY.                                                                  *)
 
 Live(s)    == \E i \in 0..Cells - 1 : cell[i].seat = s
-InHands(s) == \E x \in Slots : worker[x].task = s \/ mail[x].job = s
+InHands(s) == \E x \in Slots : \/ worker[x].task = s \/ worker[x].next = s
+                               \/ mail[x].job = s
 InLine(s)  == /\ sub[s].goal = "admission"
               /\ sub[s].pc \in {"look", "doze", "asleep", "unmark"}
 Claimed(s) == task[s].status # "made" \/ InHands(s)
@@ -813,7 +813,7 @@ TypeOK ==
 Owns(x) == \/ worker[x].pc \in {"run", "give", "claim", "admit", "taking",
                                 "change"}
            \/ /\ worker[x].pc \in {"release", "wake"}
-              /\ worker[x].then \in {"claim", "run"}
+              /\ worker[x].then \in {"admit", "run"}
 
 MAX ==
     /\ word.free = Len(stack)
@@ -898,6 +898,7 @@ Held ==
        \/ \E x \in Slots :
             /\ stopped = W(x)
             /\ \/ worker[x].task = s \/ worker[x].wake = s
+               \/ worker[x].next = s
                \/ mail[x].job = s
                \/ worker[x].pos # 0 /\ CellOf(worker[x].pos)
                                        = [at |-> worker[x].pos, seat |-> s]}

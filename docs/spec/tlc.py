@@ -145,6 +145,9 @@ def tlc(tools, conf, scratch, deadlock=True, bug=False):
         file.write(conf)
     # With one worker the search is the same every time, and a short one is sooner done with the plain compiler.
     java = ['-Xmx2g', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'] if bug else ['-Xmx4g', '-XX:+UseParallelGC']
+    # TLC unpacks its standard modules there: not where another run does so at the same time.
+    os.makedirs(os.path.join(scratch, 'modules'), exist_ok=True)
+    java.append(f'-Djava.io.tmpdir={scratch}/modules')
     command = ['java', *java, '-cp', tools, 'tlc2.TLC', '-workers', '1' if bug else '2',
                '-metadir', os.path.join(scratch, 'states'), '-config', path]
     command += [] if deadlock else ['-deadlock']
