@@ -16,7 +16,7 @@ use std::{
 };
 
 use crate::{
-    evidence::report,
+    evidence,
     probe::{ALL_RMW, FUSSY},
     sync::RESTLESS,
     trace,
@@ -87,7 +87,7 @@ pub(crate) fn check(name: &str, guarantees: &str, bounds: Bounds, model: fn()) {
         let events = trace::end();
         record(&format!("{name}/{}", mode.name), guarantees, bound, executions, seconds);
         for (event, count) in events {
-            report("trace", event, guarantees, name, count, "events", 0.0);
+            evidence::line(&format!("trace\t{event}\t{guarantees}\t{name}\t{count}\tevents\t0"));
         }
     }
 }
@@ -117,7 +117,7 @@ pub(crate) fn explore(bound: Option<usize>, model: impl Fn() + Send + Sync + 'st
 fn record(name: &str, guarantees: &str, bound: Option<usize>, executions: u64, seconds: f64) {
     let bound = bound.map_or("none".to_string(), |bound| bound.to_string());
     let within = if bound == "none" { "to the end".to_string() } else { format!("{bound} preemptions") };
-    report("loom", name, guarantees, &within, executions, "executions", seconds);
+    evidence::line(&format!("loom\t{name}\t{guarantees}\t{within}\t{executions}\texecutions\t{seconds:.1}"));
     // Another model's failure is no reason to fail.
     let _guard = MANIFEST.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(if is_set("ADMIT_WIDE") {

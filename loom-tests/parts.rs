@@ -274,7 +274,7 @@ fn sleeper_is_woken() {
 #[test]
 fn crowd_is_woken() {
     // Goal: WAKE for an event. Method: two sleepers beside one change.
-    check("park: event", "WAKE WAIT", within(3, 4), || {
+    check("park: event", "WAKE WAIT", within(2, 3), || {
         let shared = Arc::new((Event::new(), AtomicU32::new(0)));
         let wait = |shared: &(Event, AtomicU32)| {
             loop {

@@ -3,6 +3,8 @@
 //! one program, `ADMIT_TEST_SCALE` sets how many there are, in percent.
 #![cfg(not(any(loom, shuttle)))]
 
+#[path = "support/evidence.rs"]
+mod evidence;
 #[path = "support/internals.rs"]
 mod internals;
 #[path = "support/mixed.rs"]
@@ -52,12 +54,12 @@ fn settings() -> Settings {
     Settings { operations: 12, ..Settings::new() }
 }
 
-fn evidence(name: &str, setting: &str, programs: usize, tasks: usize, start: Instant) {
+fn report(name: &str, setting: &str, programs: usize, tasks: usize, start: Instant) {
     let seconds = start.elapsed().as_secs_f64();
     let (laws, submitters) = (mixed::LAWS, mixed::SUBMITTERS);
-    println!(
-        "evidence\tdisturbed\t{name}\t{laws}\t{submitters} submitters, {tasks} tasks, {setting}\t{programs}\tprograms\t{seconds:.1}"
-    );
+    evidence::line(&format!(
+        "disturbed\t{name}\t{laws}\t{submitters} submitters, {tasks} tasks, {setting}\t{programs}\tprograms\t{seconds:.1}"
+    ));
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn disturbed_programs_keep_every_law() {
         disturb(seed as u64);
         tasks += mixed::run(&settings, seed, 0);
     }
-    evidence("delays, spurious failures", "weak CASes and sleeps fail 1 in 4", programs, tasks, start);
+    report("delays, spurious failures", "weak CASes and sleeps fail 1 in 4", programs, tasks, start);
 }
 
 /// Programs in which thread creation number n, counted over the whole pool, is refused when `rule` says so.
@@ -100,7 +102,7 @@ fn refused_programs(name: &str, setting: &str, seed_range: usize, rule: fn(usize
     }
     let refused = refused.load(SeqCst);
     assert!(refused > 0, "no thread was refused");
-    evidence(name, &format!("{setting}, {refused} refused"), programs, tasks, start);
+    report(name, &format!("{setting}, {refused} refused"), programs, tasks, start);
 }
 
 #[test]

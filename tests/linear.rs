@@ -4,6 +4,8 @@
 //!
 //! `ADMIT_HISTORIES` sets the number of histories, `ADMIT_SEED` the first program's seed.
 
+#[path = "support/evidence.rs"]
+mod evidence;
 #[path = "support/history.rs"]
 mod history;
 #[path = "support/mutex_pool.rs"]
@@ -58,9 +60,9 @@ fn check<P: Face>(name: &str) {
     let histories = explained::<P>(number("ADMIT_HISTORIES", 4000)).unwrap_or_else(|why| panic!("{why}"));
     assert!(histories > 0, "no history was taken");
     let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "evidence\tlinear\t{name}/real threads\tMAX ONCE FREE WAIT FIFO REFUSE\t2-3 threads, max 1-2\t{histories}\thistories\t{seconds:.1}"
-    );
+    evidence::line(&format!(
+        "linear\t{name}/real threads\tMAX ONCE FREE WAIT FIFO REFUSE\t2-3 threads, max 1-2\t{histories}\thistories\t{seconds:.1}"
+    ));
 }
 
 #[test]

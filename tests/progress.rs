@@ -4,6 +4,8 @@
 //! it goes on, and everything has to add up. The many looks at one word before a sleep count as one step.
 #![cfg(not(any(loom, shuttle)))]
 
+#[path = "support/evidence.rs"]
+mod evidence;
 #[path = "support/internals.rs"]
 mod internals;
 mod support;
@@ -521,7 +523,7 @@ fn sweep(role: &'static Role) {
     assert!(stops > 1, "{} was hardly ever stopped: {stops}", role.name);
     let setting = format!("max {}, slots held <= {}, others held <= {}", role.max, role.held, role.sleepers);
     let seconds = start.elapsed().as_secs_f64();
-    println!("evidence\tprogress\t{}\tPROGRESS\t{setting}\t{stops}\tstops\t{seconds:.1}", role.name);
+    evidence::line(&format!("progress\t{}\tPROGRESS\t{setting}\t{stops}\tstops\t{seconds:.1}", role.name));
 }
 
 // What the threads do that are stopped.
@@ -849,5 +851,5 @@ fn a_lock_around_submission_is_found() {
     let wrong = attempt(&LOCKED, plan, true, Duration::from_secs(1)).err().expect("nobody was held back");
     assert!(wrong.contains("only 0 of 3 others finish"), "{wrong}");
     let seconds = start.elapsed().as_secs_f64();
-    println!("evidence\tprogress\tplanted lock\tPROGRESS\tfound\t1\tstops\t{seconds:.1}");
+    evidence::line(&format!("progress\tplanted lock\tPROGRESS\tfound\t1\tstops\t{seconds:.1}"));
 }

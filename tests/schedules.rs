@@ -16,6 +16,8 @@
 //! ```
 #![cfg(shuttle)]
 
+#[path = "support/evidence.rs"]
+mod evidence;
 #[path = "support/history.rs"]
 mod history;
 #[path = "support/internals.rs"]
@@ -121,15 +123,15 @@ impl Exploration {
         }
         let seconds = start.elapsed().as_secs_f64();
         let Exploration { name, guarantees, note, .. } = self;
-        println!(
-            "evidence\tshuttle\t{name}/{scheduler}, {mode}\t{guarantees}\t{note}\t{schedules}\tschedules\t{seconds:.1}"
-        );
+        evidence::line(&format!(
+            "shuttle\t{name}/{scheduler}, {mode}\t{guarantees}\t{note}\t{schedules}\tschedules\t{seconds:.1}"
+        ));
     }
 
     /// Says which rows of the table were seen, and checks that these were.
     fn saw(self, rows: &[&str]) {
         for (event, count) in &self.seen {
-            println!("evidence\ttrace\t{event}\t\tshuttle/{}\t{count}\tevents\t0", self.name);
+            evidence::line(&format!("trace\t{event}\t\tshuttle/{}\t{count}\tevents\t0", self.name));
         }
         let replaying = std::env::var("ADMIT_REPLAY").is_ok();
         for row in rows.iter().filter(|_| !replaying) {
@@ -778,9 +780,9 @@ fn histories_are_linearizable() {
         });
     scenario.widely().saw(&["POP", "FILL", "COUNT", "TAKE"]);
     let (histories, seconds) = (HISTORIES.load(Relaxed), start.elapsed().as_secs_f64());
-    println!(
-        "evidence\tlinear\tpool/shuttle\tMAX ONCE FREE WAIT FIFO REFUSE\t3-6 threads, max 1-2\t{histories}\thistories\t{seconds:.1}"
-    );
+    evidence::line(&format!(
+        "linear\tpool/shuttle\tMAX ONCE FREE WAIT FIFO REFUSE\t3-6 threads, max 1-2\t{histories}\thistories\t{seconds:.1}"
+    ));
 }
 
 // The parts, under every schedule.
@@ -920,7 +922,7 @@ fn planted_bugs_are_found() {
             ("dfs", fails_within(1000, DfsScheduler::new(Some(1000), false), body)),
         ];
         for (scheduler, tries) in tries {
-            println!("evidence\tshuttle\tplanted: {name}/{scheduler}\t\tcaught\t{tries}\tschedules\t0");
+            evidence::line(&format!("shuttle\tplanted: {name}/{scheduler}\t\tcaught\t{tries}\tschedules\t0"));
         }
     }
 }

@@ -3,9 +3,11 @@
 //! threads come is the system's.
 
 #[cfg(not(any(loom, shuttle)))]
+#[path = "support/evidence.rs"]
+mod evidence;
+#[cfg(not(any(loom, shuttle)))]
 #[path = "support/mixed.rs"]
 mod mixed;
-#[cfg(not(any(loom, shuttle)))]
 mod support;
 #[cfg(not(any(loom, shuttle)))]
 mod under_test {
@@ -38,10 +40,10 @@ fn main() {
     }
     support::eventually("no more threads than at the beginning", || threads() <= before);
     let (submitters, seconds) = (mixed::SUBMITTERS, start.elapsed().as_secs_f64());
-    println!(
-        "evidence\tsoak\tmixed\t{}\t{submitters} submitters, {pools} pools\t{tasks}\ttasks\t{seconds:.1}",
+    evidence::line(&format!(
+        "soak\tmixed\t{}\t{submitters} submitters, {pools} pools\t{tasks}\ttasks\t{seconds:.1}",
         mixed::LAWS
-    );
+    ));
 }
 
 #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]

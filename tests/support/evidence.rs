@@ -2,18 +2,11 @@
 
 use std::{fs::OpenOptions, io::Write};
 
-/// Reports `count` cases of the check `name`: prints a line, and appends it to the file named by
-/// `ADMIT_EVIDENCE`, since a passing test's output is not shown.
-pub(crate) fn report(
-    method: &str,
-    name: &str,
-    guarantees: &str,
-    bound: &str,
-    count: u64,
-    unit: &str,
-    seconds: f64,
-) {
-    let line = format!("evidence\t{method}\t{name}\t{guarantees}\t{bound}\t{count}\t{unit}\t{seconds:.1}\n");
+/// Reports one check: method, name, guarantees, bound, count, unit and seconds, with tabs between them. Prints the line,
+/// and appends it to the file named by `ADMIT_EVIDENCE`, since a passing test's output is not shown.
+pub(crate) fn line(fields: &str) {
+    debug_assert_eq!(fields.split('\t').count(), 7, "{fields}");
+    let line = format!("evidence\t{fields}\n");
     print!("{line}");
     if let Some(path) = std::env::var_os("ADMIT_EVIDENCE") {
         // One write for each line, so that lines of several threads do not mix.
