@@ -29,19 +29,23 @@ pub(crate) const ASLEEP: u32 = 1;
 /// Sleeps until the word satisfies `done`; `None` when the deadline passes first. One sleeper at a time.
 pub(crate) fn sleep_until(futex: &Futex, deadline: Deadline, done: impl Fn(u32) -> bool) -> Option<u32> {
     look(futex.word(), &done);
+    let mut late = false;
     loop {
         // Acquire [SIGNAL]: pairs with the waker's Release RMW; what it wrote before is visible.
         let value = futex.word().load(Ordering::Acquire);
         if done(value) {
             return Some(value);
         }
+        if late {
+            return None;
+        }
         // Relaxed: the bit carries no data; being an RMW it keeps the word's release sequences whole.
         let marked =
             futex.word().compare_exchange(value, value | ASLEEP, Ordering::Relaxed, Ordering::Relaxed);
         if marked.is_ok() && !futex.sleep(value | ASLEEP, deadline) {
-            // Acquire [SIGNAL]: as above, for a waker that came at the last moment.
-            let last = futex.word().fetch_and(!ASLEEP, Ordering::Acquire) & !ASLEEP;
-            return done(last).then_some(last);
+            // Relaxed: as above. One more look follows, for a waker that came at the last moment.
+            futex.word().fetch_and(!ASLEEP, Ordering::Relaxed);
+            late = true;
         }
     }
 }

@@ -136,15 +136,15 @@ impl Queue {
     /// Writes `seat` into the cell of `position`, the tail; false if something is there already.
     pub(crate) fn install(&self, position: Position, seat: &Seat) -> bool {
         let cell = self.cell(position);
-        // Acquire [CELL]: if another's entry is there, its installation is before our counting it.
-        let seen = Entry(cell.load(Ordering::Acquire));
+        // Relaxed: nothing is read through another's entry; and whoever takes the position that we count for it does so
+        // after this load, so it finds that entry or a later one (coherence).
+        let seen = Entry(cell.load(Ordering::Relaxed));
         if seen.seat().is_some() || !seen.position().is_before(position) {
             return false;
         }
         let entry = Entry::new(position, Some(seat.0));
-        // Release [CELL]: publishes the task in the seat to the worker that claims it. Acquire on failure: as
-        // above.
-        cell.compare_exchange(seen.0, entry.0, Ordering::Release, Ordering::Acquire).is_ok()
+        // Release [CELL]: publishes the task in the seat to the worker that claims it. Relaxed on failure: as above.
+        cell.compare_exchange(seen.0, entry.0, Ordering::Release, Ordering::Relaxed).is_ok()
     }
 
     /// Takes the submitter's own entry out again; false if a worker has claimed it.
