@@ -2,9 +2,8 @@
 """Weakens every atomic ordering in src/ by one step, success and failure apart, and runs the models until one fails.
 
 usage: loom-tests/orderings.py [quick | PART OF A PLACE ...]
-One build serves all: the probe around the atomics replaces the ordering at one place (`ADMIT_WEAKEN`). The models
-run as shipped (not all-RMW, which is strong), the one that killed the mutant last time first, then the shortest; as
-many mutants at a time as there are cores. `quick` runs only the model that is recorded for each. What an
+One build serves all: the probe around the atomics replaces the ordering at one place (`ADMIT_WEAKEN`). The model that
+killed the mutant last time runs first, then the shortest; as many mutants at a time as there are cores. `quick` runs only the model that is recorded for each. What an
 interrupted run of the same sources has found is kept in target/orderings.json. A run of all writes
 docs/evidence/orderings.tsv, from which docs/TESTING.md is made."""
 import concurrent.futures
@@ -20,7 +19,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RECORD = os.path.join(ROOT, 'docs/evidence/orderings.tsv')
 WEAKER = {'AcqRel': ['Acquire', 'Release'], 'Acquire': ['Relaxed'], 'Release': ['Relaxed']}
-MODES = ['restless', 'asleep']
+MODES = ['restless', 'asleep, rmw', 'asleep']
 # What no model needs and stays all the same: (place, operation, role, weaker) -> why.
 ARGUED = {
     ('admission::change', 'compare_exchange', 'success', 'Release'):

@@ -298,6 +298,19 @@ fn crowd_is_woken() {
     });
 }
 
+/// A pool of one whose slot is held. Its queue has been used, since the publication of a new chunk publishes more
+/// than it has to.
+fn full_pool() -> (Admission, Held) {
+    let admission = Admission::new(1);
+    let held = admission_enter(&admission).unwrap();
+    let (runner, joiner) = task::new(|| ());
+    match admission.wait_in_line(runner, &joiner, soon()) {
+        Waited::TimedOut(task) => task.run().release(),
+        _ => unreachable!("nobody else is there"),
+    }
+    (admission, held)
+}
+
 /// A worker that holds the only slot: gives it back, and runs what comes of that.
 fn work_off(admission: &Admission, held: Held) {
     let mut held = held;
@@ -310,8 +323,19 @@ fn work_off(admission: &Admission, held: Held) {
     }
 }
 
+/// Submits a task that reads what its submitter has written, which loom watches.
+fn submit(admission: &Admission, deadline: Deadline, task: impl FnOnce() + Send + 'static) -> bool {
+    let written = Guarded::new();
+    written.touch();
+    let task = move || {
+        written.touch();
+        task();
+    };
+    submit_as(admission, deadline, task)
+}
+
 /// A submitter that finds the pool full: waits in line; on a slot that got free it runs the task itself.
-fn submit<F>(admission: &Admission, deadline: Deadline, task: F) -> bool
+fn submit_as<F>(admission: &Admission, deadline: Deadline, task: F) -> bool
 where
     F: FnOnce() + Send + 'static,
 {
@@ -350,8 +374,8 @@ where
 fn waiting_task_runs_once() {
     // Goal: WAKE and ONCE on a full pool of one. Method: a finishing worker beside a submitter.
     check("queue: 1 submitter", "WAKE ONCE", within(3, 6), || {
-        let shared = Arc::new((Admission::new(1), Guarded::new()));
-        let held = admission_enter(&shared.0).unwrap();
+        let (admission, held) = full_pool();
+        let shared = Arc::new((admission, Guarded::new()));
         let other = shared.clone();
         let worker = thread::spawn(move || work_off(&other.0, held));
         let inside = shared.clone();
@@ -363,8 +387,8 @@ fn waiting_task_runs_once() {
 }
 
 fn two_submitters(first: fn() -> Deadline, second: fn() -> Deadline, close: bool) {
-    let shared = Arc::new((Admission::new(1), Guarded::new()));
-    let held = admission_enter(&shared.0).unwrap();
+    let (admission, held) = full_pool();
+    let shared = Arc::new((admission, Guarded::new()));
     let other = shared.clone();
     let submitter = thread::spawn(move || {
         let inside = other.clone();
@@ -390,8 +414,8 @@ fn two_submitters(first: fn() -> Deadline, second: fn() -> Deadline, close: bool
 fn who_waits_first_is_served_first() {
     // Goal: FIFO. Method: a second submitter that comes only when the first is seen waiting.
     check("queue: first come", "FIFO", within(2, 3), || {
-        let shared = Arc::new((Admission::new(1), Guarded::new()));
-        let held = admission_enter(&shared.0).unwrap();
+        let (admission, held) = full_pool();
+        let shared = Arc::new((admission, Guarded::new()));
         let other = shared.clone();
         let submitter = thread::spawn(move || {
             let inside = other.clone();

@@ -173,8 +173,8 @@ impl Queue {
             }
             // Relaxed: made visible by the load above, and stable while the entry stands.
             let task = seen.seat().map(|seat| self.chair(seat).load(Ordering::Relaxed));
-            // Acquire [CELL]: a later `install` cannot come in between unseen. Relaxed on failure: again.
-            let closed = cell.compare_exchange(seen.0, over.0, Ordering::Acquire, Ordering::Relaxed);
+            // Relaxed: the entry is the one that the load has seen (RING-3). On failure: again.
+            let closed = cell.compare_exchange(seen.0, over.0, Ordering::Relaxed, Ordering::Relaxed);
             if closed.is_ok() {
                 let task = NonNull::new(task?).expect("a live entry's seat holds a task");
                 // SAFETY: the entry stood until the CAS, so its submitter sat there with this task; no
