@@ -248,7 +248,7 @@ PLANTS = [
     ('close drops the queue', 'REFUSE', 'contract:close_lets_the_waiting_finish',
      ('admission.rs', '        unsafe { self.queue.claim(position) }',
       '        let task = unsafe { self.queue.claim(position) };\n        if self.load().is_closed() {\n'
-      '            task.map(Runner::bounce);\n            return None;\n        }\n        task')),
+      '            task.map(|task| task.bounce(0));\n            return None;\n        }\n        task')),
     ('closed pool lets in', 'REFUSE', 'models:close_lets_accepted_tasks_finish',
      ('admission.rs', 'if word.is_closed() {\n                return Entry::Closed;\n            }', '')),
     ('drop does not close', 'END', 'models:result_comes_back', ('pool.rs', '        self.close();\n        if', '        if')),
@@ -275,8 +275,6 @@ PLANTS = [
     ('short cleared for good', 'PROGRESS', 'models:slots_aside_are_never_out_of_sight',
      ('admission.rs', '&& self.change(word, word.without_short()) && self.aside.count() > 0 {',
       '&& self.change(word, word.without_short()) && false {')),
-    ('slot put aside again is forgotten', 'WAKE END', 'schedules:refused_threads_strand_nobody',
-     ('admission.rs', '                    None => {}', '                    None => continue,')),
     ('bounced submitter comes back without the slot', 'REFUSE PROGRESS',
      'schedules:refused_submitter_does_not_keep_the_others_going_round',
      ('admission.rs', '                        task.bounce(slot.into_number());\n                        return Given::Back;',

@@ -238,6 +238,8 @@ fn spawn_returns_while_its_task_runs() {
         let second = pool.spawn(move || {
             let _ = crate::park::sleep_until(&seen, crate::sync::Deadline::NEVER, |value| value == 2);
         });
+        // The submitter knows that its task waits no more.
+        assert_eq!(pool.waiting(), 0);
         let before = returned.word().swap(2, Ordering::Release);
         crate::park::wake(&returned, before);
         second.join().unwrap();
