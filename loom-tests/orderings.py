@@ -21,10 +21,19 @@ RECORD = os.path.join(ROOT, 'docs/evidence/orderings.tsv')
 WEAKER = {'AcqRel': ['Acquire', 'Release'], 'Acquire': ['Relaxed'], 'Release': ['Relaxed']}
 MODES = ['restless', 'asleep, rmw', 'asleep']
 # What no model needs and stays all the same: (place, operation, role, weaker) -> why.
+FREE = 'argued: it puts the free after the last touch of the other side, and loom does not watch the memory of a task'
+ENDED = 'argued: whoever reads in `threads()` that a thread is gone sees what it did'
 ARGUED = {
-    ('admission::change', 'compare_exchange', 'success', 'Release'):
-        'argued: `clear_short` may replace a word that has come back since it was loaded, and must see what was put '
-        'aside meanwhile',
+    ('task::run', 'fetch_or', 'only', 'Release'): FREE,
+    ('task::depart', 'compare_exchange_weak', 'success', 'Release'): FREE,
+    ('task::depart', 'fetch_or', 'only', 'Release'): FREE,
+    ('task::depart', 'fetch_or', 'only', 'Acquire'): FREE,
+    ('task::leave', 'load', 'only', 'Relaxed'): FREE,
+    ('task::leave', 'fetch_or', 'only', 'Release'): FREE,
+    ('task::leave', 'fetch_or', 'only', 'Acquire'): FREE,
+    ('task::drop', 'compare_exchange_weak', 'success', 'Relaxed'): FREE,
+    ('worker::threads', 'load', 'only', 'Relaxed'): ENDED,
+    ('worker::work', 'fetch_sub', 'only', 'Relaxed'): ENDED,
 }
 CALL = re.compile(r'\.(load|store|swap|compare_exchange(?:_weak)?|fetch_\w+)\(')
 
