@@ -141,8 +141,8 @@ PLANTS = [
     ('withdrawn task taken for admitted', 'ONCE', 'models:timed_out_task_comes_back',
      ('admission.rs', 'return Waited::TimedOut(unsafe { self.queue.leave_with_task(seat) });', 'return Waited::Admitted;')),
     ('seat left too early', 'ONCE', 'models:waiting_task_runs_once',
-     ('queue.rs', '        cell.compare_exchange(seen.0, entry.0, Ordering::Release, Ordering::Acquire).is_ok()',
-      '        cell.compare_exchange(seen.0, entry.0, Ordering::Release, Ordering::Acquire).is_ok()\n'
+     ('queue.rs', '        cell.compare_exchange(seen.0, entry.0, Ordering::Release, Ordering::Relaxed).is_ok()',
+      '        cell.compare_exchange(seen.0, entry.0, Ordering::Release, Ordering::Relaxed).is_ok()\n'
       '            && { self.chair(seat.0).swap(ptr::null_mut(), Ordering::Relaxed); true }')),
     ('taken seat given to another', 'ONCE', 'models:closing_against_waiting_strands_nobody',
      ('queue.rs', '            if free.is_ok() {', '            if free.is_ok() || self.chair(seat).swap(task, Ordering::Relaxed) != task {')),
@@ -154,8 +154,8 @@ PLANTS = [
     ('lost claim taken for a success', 'ONCE', 'models:cancelling_against_hand_over_strands_nobody',
      ('queue.rs', '            if closed.is_ok() {', '            if closed.is_ok() || seen.seat().is_some() {')),
     ('claim changes nothing', 'ONCE', 'models:cancelling_against_hand_over_strands_nobody',
-     ('queue.rs', 'cell.compare_exchange(seen.0, over.0, Ordering::Acquire, Ordering::Relaxed);',
-      'cell.compare_exchange(seen.0, seen.0, Ordering::Acquire, Ordering::Relaxed);')),
+     ('queue.rs', 'cell.compare_exchange(seen.0, over.0, Ordering::Relaxed, Ordering::Relaxed);',
+      'cell.compare_exchange(seen.0, seen.0, Ordering::Relaxed, Ordering::Relaxed);')),
     ('dead position ends the turn of its worker', 'WAKE END', 'models:timed_out_task_comes_back',
      ('worker.rs', '                    finished = job.run();\n                }',
       '                    finished = job.run();\n                } else {\n                    finished.release();\n'
