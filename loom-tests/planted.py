@@ -290,4 +290,8 @@ PLANTS = [
     ('newcomer does not settle', 'PROGRESS', 'models:slots_aside_are_never_out_of_sight',
      ('worker.rs', 'Entry::Full if !refused && self.admission.has_idle_aside() => {',
       'Entry::Full if !refused && self.admission.has_idle_aside() && false => {')),
+    ('stamp of one bit', 'MAX', 'models:stack_stamp_tells_pushes_apart',
+     ('word.rs', 'self.with_state(State::Idle { top: slot, push })', 'self.with_state(State::Idle { top: slot, push: push & 1 })')),
+    ('stamp of two bits', 'MAX', 'models:stack_stamp_tells_pushes_apart',
+     ('word.rs', 'self.with_state(State::Idle { top: slot, push })', 'self.with_state(State::Idle { top: slot, push: push & 3 })')),
 ]
