@@ -5,7 +5,6 @@
 //! |---|---|---|
 //! | [`ALL_RMW`] | loads and stores become RMWs | `loom-tests/check.rs`: closes loom's hole |
 //! | `ADMIT_WEAKEN` | one ordering in the sources is replaced | `loom-tests/orderings.py` |
-//! | `ADMIT_SITES` | every ordering met is written to a file | the same |
 //! | [`trace`](crate::trace) | every change of the word and the ring is checked against the table | models, schedules |
 //! | [`before_every_step`] | what the test likes; it may stop the thread | `tests/progress.rs` |
 //! | [`disturb`] | delays, weak CASes that fail and sleeps that end for nothing | `tests/disturbed.rs`, models |
@@ -13,11 +12,8 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashSet,
-    fs::File,
-    io::Write,
     panic::Location,
-    sync::{Mutex, OnceLock, atomic as plain},
+    sync::{OnceLock, atomic as plain},
 };
 
 use crate::{
@@ -119,19 +115,11 @@ macro_rules! probed {
                 success: Ordering,
                 failure: Ordering,
             ) -> Result<$value, $value> {
-                let at = Location::caller();
-                let (success, failure) = (chosen(at, "success", success), chosen(at, "failure", failure));
-                step();
                 if self.fussy.swap(false, Ordering::Relaxed) || unlucky(4) {
-                    return Err(self.bare.load(failure));
+                    step();
+                    return Err(self.bare.load(chosen(Location::caller(), "failure", failure)));
                 }
-                // Read now: after its change this memory may be anybody's.
-                let id = self.id;
-                let answer = self.bare.compare_exchange(from, to, success, failure);
-                if answer.is_ok() {
-                    trace::changed(at, id, ($bits)(from), ($bits)(to));
-                }
-                answer
+                self.compare_exchange(from, to, success, failure)
             }
 
             $(
@@ -164,7 +152,6 @@ impl Default for AtomicU64 {
 }
 
 /// One ordering in the sources: file, line and column of the call, and which of its orderings.
-#[derive(PartialEq)]
 struct Site {
     file: String,
     line: u32,
@@ -175,7 +162,6 @@ struct Site {
 /// The ordering to use instead of `order` at this site.
 fn chosen(at: &'static Location<'static>, role: &'static str, order: Ordering) -> Ordering {
     static WEAKENED: OnceLock<Option<(Site, Ordering)>> = OnceLock::new();
-    note(at, role, order);
     // `file:line:column:role=Ordering`
     let weakened = WEAKENED.get_or_init(|| {
         let wish = std::env::var("ADMIT_WEAKEN").ok()?;
@@ -200,27 +186,6 @@ fn chosen(at: &'static Location<'static>, role: &'static str, order: Ordering) -
             *weaker
         }
         _ => order,
-    }
-}
-
-/// A file, and what stands in it.
-type Sites = Mutex<(File, HashSet<String>)>;
-
-/// Writes down that an ordering was met, if anybody asks.
-fn note(at: &'static Location<'static>, role: &'static str, order: Ordering) {
-    static SITES: OnceLock<Option<Sites>> = OnceLock::new();
-    let sites = SITES.get_or_init(|| {
-        let path = std::env::var("ADMIT_SITES").ok()?;
-        Some(Mutex::new((File::create(path).unwrap(), HashSet::new())))
-    });
-    if let Some(sites) = sites {
-        let file = at.file().rsplit('/').next().unwrap();
-        let line = format!("{file}:{}:{}:{role}={order:?}\n", at.line(), at.column());
-        let (file, seen) = &mut *sites.lock().unwrap();
-        if !seen.contains(&line) {
-            file.write_all(line.as_bytes()).unwrap();
-            seen.insert(line);
-        }
     }
 }
 
