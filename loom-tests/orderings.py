@@ -133,8 +133,9 @@ def main():
         killer, seconds = cache['found'][wish]
         verdict = killer or ARGUED.get(mutant[:3] + (mutant[4],)) or '**survives**'
         name = f'{mutant[0]}, {mutant[1]} ({wish.split(":")[1]}), {mutant[2]}: {mutant[3]} to {mutant[4]}'
-        print(f'evidence\torderings\t{name}\t\t{verdict}\t{0 if "**" in verdict else 1}\t'
-              f'{"killed" if killer else "argued"}\t{seconds}', flush=True)
+        with lock:
+            print(f'evidence\torderings\t{name}\t\t{verdict}\t{0 if "**" in verdict else 1}\t'
+                  f'{"killed" if killer else "argued"}\t{seconds}', flush=True)
         return [*mutant[:5], verdict, str(seconds)]
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
