@@ -253,7 +253,7 @@ PLANTS = [
      ('admission.rs', 'if word.is_closed() {\n                return Entry::Closed;\n            }', '')),
     ('drop does not close', 'END', 'models:result_comes_back', ('pool.rs', '        self.close();\n        if', '        if')),
     ('drop does not join', 'END', 'models:drop_finishes_what_was_accepted',
-     ('pool.rs', 'unsafe { self.crew.admission.slots().join() };', '{}')),
+     ('pool.rs', 'unsafe { self.crew.admission.slots.join() };', '{}')),
     ('drop joins itself', 'END', 'models:drop_inside_its_own_task_ends_the_pool',
      ('pool.rs', 'if !self.crew.is_own() {\n            // SAFETY', 'if true {\n            // SAFETY')),
 

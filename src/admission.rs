@@ -12,6 +12,7 @@
 use crossbeam_utils::CachePadded;
 
 use crate::{
+    look::{self, LOOKING},
     park::Event,
     queue::{Queue, START, Seat},
     slots::{Aside, Held, Slots},
@@ -36,7 +37,7 @@ pub(crate) enum Entry {
 pub(crate) enum Given {
     /// It is free.
     Back,
-    /// It is free, and with it the pool is closed and quiescent: the giver sends the workers home.
+    /// And with it the pool is closed and quiescent: the giver sends the workers home.
     Over,
     /// A task waits: the giver keeps the slot and claims the task at this position.
     On(Held, Position),
@@ -60,7 +61,7 @@ pub(crate) enum Waited {
 /// The word, and what it decides about.
 pub(crate) struct Admission {
     word: CachePadded<AtomicU64>,
-    slots: Slots,
+    pub(crate) slots: Slots,
     queue: Queue,
     aside: Aside,
     quiescence: Event,
@@ -78,10 +79,6 @@ impl Admission {
         }
     }
 
-    pub(crate) fn slots(&self) -> &Slots {
-        &self.slots
-    }
-
     fn load(&self) -> Word {
         // Acquire [WORD]: pairs with the Release half of every CAS below.
         Word(self.word.load(Ordering::Acquire))
@@ -95,8 +92,10 @@ impl Admission {
         self.word.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Takes a free slot, if there is one. Never blocks.
+    /// Takes a free slot, if there is one. Never blocks. If its worker sleeps while others work, it looks first for a
+    /// moment whether one of them comes back, which costs less than a wake-up.
     pub(crate) fn enter(&self) -> Entry {
+        let mut looked = false;
         loop {
             let word = self.load();
             if word.is_closed() {
@@ -105,7 +104,10 @@ impl Admission {
             let State::Idle { top, .. } = word.state() else {
                 return Entry::Full;
             };
-            if self.change(word, self.slots.popped(word, top)) {
+            if LOOKING && !looked && self.slots.is_asleep(top) && !self.slots.are_free(word) {
+                looked = true;
+                look::for_a_worker(|| self.load() != word);
+            } else if self.change(word, self.slots.popped(word, top)) {
                 // SAFETY: the CAS popped `top`.
                 return Entry::Slot(unsafe { self.slots.hold(top) });
             }
@@ -284,8 +286,8 @@ impl Admission {
         self.set_short();
     }
 
-    /// Puts back what lies aside now, as long as nothing waits. What is put aside meanwhile is for those who do
-    /// that to put back, or, where something waits, for the worker that finds nothing waiting any more.
+    /// Puts back what lies aside now, as long as nothing waits. What is put aside meanwhile is for those who do that to
+    /// put back; or for the worker that finds nothing waiting any more.
     pub(crate) fn settle(&self) -> Given {
         let mut left = 1 + u32::from(self.aside.count());
         while left > 0 {
@@ -372,21 +374,17 @@ impl Admission {
     pub(crate) fn snapshot(&self) -> Snapshot {
         loop {
             let word = self.load();
-            let snapshot = self.look(word);
+            let (waiting, free) = match word.state() {
+                State::Busy { waiting, head } => (self.queue.live(head, waiting), 0),
+                State::Idle { .. } => (0, self.slots.depth(word) as usize),
+            };
+            let aside = if word.is_short() { usize::from(self.aside.count()) } else { 0 };
             // Else the depth may belong to another push.
             if self.load() == word {
-                return snapshot;
+                let running = self.slots.max().saturating_sub(free + aside);
+                return Snapshot { running, waiting, closed: word.is_closed() };
             }
         }
-    }
-
-    fn look(&self, word: Word) -> Snapshot {
-        let (waiting, free) = match word.state() {
-            State::Busy { waiting, head } => (self.queue.live(head, waiting), 0),
-            State::Idle { .. } => (0, self.slots.depth(word) as usize),
-        };
-        let aside = if word.is_short() { usize::from(self.aside.count()) } else { 0 };
-        Snapshot { running: self.slots.max().saturating_sub(free + aside), waiting, closed: word.is_closed() }
     }
 }
 

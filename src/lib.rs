@@ -43,6 +43,7 @@ mod builder;
 mod cell;
 mod error;
 mod handle;
+mod look;
 mod park;
 mod pool;
 mod queue;

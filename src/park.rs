@@ -6,29 +6,20 @@
 //! seen, or sees the bit. A crowd ([`Event`]): the sleepers take a ticket, look at what they wait for, and
 //! sleep unless the ticket is stale; the waker changes what they look at and then makes the ticket stale.
 //!
-//! Before it sleeps a thread looks at its word for a while, since a wake-up costs microseconds (tens of them, if
-//! the other core has gone to sleep) and the answer is often nearer. For how long is for each thread to find out
-//! ([`Eagerness`]): four times as long as the last answer took; half as long as before if none came, but then
-//! no less than about the price of the system call that is spared; and once in a while for as long as ever, because
-//! two threads that both sleep never learn how near they are. On a single core nobody looks, since nobody could
-//! answer meanwhile. docs/DECISIONS.md has the figures.
+//! Before it sleeps a thread looks at its word for a while ([`crate::look`]).
 
-use std::cell::Cell;
-
-use crate::sync::{AtomicU32, Deadline, Futex, LOOKS, Ordering, cores, spin_loop, thread_local};
-
-/// The fewest looks after a wait in vain: 4 µs where one takes 27 ns.
-const LEAST: u32 = 150;
-
-/// After so many waits in vain a thread looks once for as long as it ever does.
-const RETRY: u32 = 256;
+use crate::{
+    look,
+    sync::{Deadline, Futex, Ordering},
+};
 
 /// Set in a futex word while its one sleeper sleeps, or is about to.
 pub(crate) const ASLEEP: u32 = 1;
 
 /// Sleeps until the word satisfies `done`; `None` when the deadline passes first. One sleeper at a time.
 pub(crate) fn sleep_until(futex: &Futex, deadline: Deadline, done: impl Fn(u32) -> bool) -> Option<u32> {
-    look(futex.word(), &done);
+    // Relaxed: it is loaded again below.
+    look::for_an_answer(|| done(futex.word().load(Ordering::Relaxed)));
     let mut late = false;
     loop {
         // Acquire [SIGNAL]: pairs with the waker's Release RMW; what it wrote before is visible.
@@ -54,58 +45,6 @@ pub(crate) fn sleep_until(futex: &Futex, deadline: Deadline, done: impl Fn(u32) 
 pub(crate) fn wake(futex: &Futex, before: u32) {
     if before & ASLEEP != 0 {
         futex.wake_one();
-    }
-}
-
-/// Looks at the word until it satisfies `done`, or for as long as it pays.
-fn look(word: &AtomicU32, done: &impl Fn(u32) -> bool) {
-    let eagerness = EAGERNESS.with(Cell::get);
-    // Relaxed: the caller loads again.
-    let answered = (0..eagerness.looks()).find(|_| {
-        let answered = done(word.load(Ordering::Relaxed));
-        if !answered {
-            spin_loop();
-        }
-        answered
-    });
-    EAGERNESS.with(|own| own.set(answered.map_or(eagerness.in_vain(), |look| eagerness.rewarded(look))));
-}
-
-thread_local! {
-    // loom's macro knows no `const` initialisers.
-    #[allow(clippy::missing_const_for_thread_local)]
-    static EAGERNESS: Cell<Eagerness> = Cell::new(Eagerness::new());
-}
-
-/// How often one thread looks before it sleeps.
-#[derive(Clone, Copy)]
-struct Eagerness {
-    looks: u32,
-    most: u32,
-    in_vain: u32,
-}
-
-impl Eagerness {
-    fn new() -> Eagerness {
-        let most = if cores() > 1 { LOOKS } else { 0 };
-        Eagerness { looks: most, most, in_vain: 0 }
-    }
-
-    fn looks(self) -> u32 {
-        if self.in_vain % RETRY == RETRY - 1 { self.most } else { self.looks }
-    }
-
-    /// The answer came at look number `look`.
-    fn rewarded(self, look: u32) -> Eagerness {
-        Eagerness { looks: (4 * look + 16).min(self.most), in_vain: 0, ..self }
-    }
-
-    fn in_vain(self) -> Eagerness {
-        Eagerness {
-            looks: (self.looks / 2).max(LEAST).min(self.most),
-            in_vain: self.in_vain.wrapping_add(1),
-            ..self
-        }
     }
 }
 

@@ -215,7 +215,7 @@ impl Pool {
 
     /// How many tasks may run at once.
     pub fn max(&self) -> usize {
-        self.crew.admission.slots().max()
+        self.crew.admission.slots.max()
     }
 
     /// How many permits are taken: a snapshot, which may be over by the time it is read. Never blocks.
@@ -240,7 +240,7 @@ impl Drop for Pool {
         self.close();
         if !self.crew.is_own() {
             // SAFETY: a call on the pool borrows it, so with `&mut self` none is under way.
-            unsafe { self.crew.admission.slots().join() };
+            unsafe { self.crew.admission.slots.join() };
         }
     }
 }

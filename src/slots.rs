@@ -14,7 +14,7 @@
 //! | mail | means |
 //! |---|---|
 //! | 0 | empty; the worker is awake |
-//! | `ASLEEP` | empty; the worker sleeps |
+//! | `ASLEEP` | empty; the worker sleeps, or there is none yet |
 //! | `FULL` | `job` holds what to do next, and the slot is the worker's |
 
 use std::io;
@@ -59,7 +59,7 @@ struct Mail(Futex);
 
 impl Default for Mail {
     fn default() -> Mail {
-        Mail(Futex::new(0))
+        Mail(Futex::new(park::ASLEEP))
     }
 }
 
@@ -170,6 +170,12 @@ impl Slots {
         })
     }
 
+    /// Whether the worker of slot `number` would have to be woken, or started. Only a guess by the time it is used.
+    pub(crate) fn is_asleep(&self, number: u16) -> bool {
+        // Relaxed: nothing is read through it.
+        self.slot(number).mail.0.word().load(Ordering::Relaxed) == park::ASLEEP
+    }
+
     /// Hands the slot and a job to the worker that lives in it.
     pub(crate) fn hand(&self, held: Held, job: Runner) {
         // SAFETY: the slot is held, and its last owner pushed it before.
@@ -234,6 +240,8 @@ impl Slots {
     /// # Safety
     /// To be called once, by the thread that `man` started for slot `number`.
     pub(crate) unsafe fn first_job(&self, number: u16) -> (Held, Runner) {
+        // Relaxed: the slot is this thread's, and nobody sends mail before it has pushed it.
+        self.slot(number).mail.0.word().swap(0, Ordering::Relaxed);
         // SAFETY: starting the thread handed the slot over.
         let job = unsafe { self.slot(number).job.replace(None) };
         (Held(number), job.expect("a thread is started for a job"))

@@ -119,8 +119,8 @@ impl Line<'_> {
     /// With a slot in hand.
     fn enter(&mut self, held: Held, task: Runner) -> Result<Runner, Outcome> {
         let admission = &self.crew.admission;
-        if admission.slots().is_manned(&held) {
-            admission.slots().hand(held, task);
+        if admission.slots.is_manned(&held) {
+            admission.slots.hand(held, task);
             return Err(Outcome::Admitted);
         }
         self.long = true;

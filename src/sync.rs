@@ -19,16 +19,13 @@ pub(crate) use face::{atomic::Ordering, *};
 pub(crate) use shown::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64};
 
 /// Whether schedules are explored: then everything is small, so that rings go round and chunks are outgrown.
-const EXPLORED: bool = cfg!(any(loom, shuttle));
+pub(crate) const EXPLORED: bool = cfg!(any(loom, shuttle));
 
 /// Items in the first chunk of an [`Arena`](crate::arena::Arena).
 pub(crate) const CHUNK: usize = if EXPLORED { 2 } else { 64 };
 
 /// How many tasks can wait; one less than a power of two.
 pub(crate) const ROOM: u16 = if EXPLORED { 3 } else { u16::MAX };
-
-/// How often at most a thread looks at its word before it sleeps.
-pub(crate) const LOOKS: u32 = if EXPLORED { 0 } else { 1000 };
 
 #[cfg(not(loom))]
 mod cell {
@@ -64,6 +61,10 @@ mod deadline {
         pub(crate) fn after(d: Duration) -> Deadline {
             Deadline { finite: d != Duration::MAX }
         }
+
+        pub(crate) fn has_passed(self) -> bool {
+            self.finite
+        }
     }
 }
 
@@ -77,7 +78,7 @@ mod face {
     pub(crate) use std::{
         hint::spin_loop,
         sync::{Arc, atomic},
-        thread::JoinHandle,
+        thread::{JoinHandle, yield_now},
         thread_local,
     };
     use wait_on_address::AtomicWait;
@@ -149,6 +150,10 @@ mod face {
         pub(crate) fn after(d: Duration) -> Deadline {
             Deadline(Instant::now().checked_add(d))
         }
+
+        pub(crate) fn has_passed(self) -> bool {
+            self.0.is_some_and(|at| at <= Instant::now())
+        }
     }
 
     /// Starts a thread; the error is the operating system's.
@@ -199,7 +204,7 @@ mod face {
     pub(crate) use loom::{
         hint::spin_loop,
         sync::{Arc, atomic},
-        thread::JoinHandle,
+        thread::{JoinHandle, yield_now, yield_now as nap},
         thread_local,
     };
 
@@ -308,10 +313,6 @@ mod face {
         1
     }
 
-    pub(crate) fn nap() {
-        loom::thread::yield_now();
-    }
-
     pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
         let mut builder = loom::model::Builder::new();
         builder.preemption_bound = Some(2);
@@ -328,7 +329,7 @@ mod face {
     pub(crate) use shuttle::{
         hint::spin_loop,
         sync::{Arc, atomic},
-        thread::JoinHandle,
+        thread::{JoinHandle, yield_now, yield_now as nap},
         thread_local,
     };
 
@@ -383,10 +384,6 @@ mod face {
 
     pub(crate) fn cores() -> u32 {
         1
-    }
-
-    pub(crate) fn nap() {
-        shuttle::thread::yield_now();
     }
 }
 

@@ -52,7 +52,7 @@ impl Crew {
     /// Starts a thread in a vacant slot, for `job`.
     pub(crate) fn man(crew: &Arc<Crew>, held: Held, job: Runner) -> Result<(), (Held, Runner, io::Error)> {
         let own = Arc::clone(crew);
-        crew.admission.slots().man(held, job, |number| {
+        crew.admission.slots.man(held, job, |number| {
             let name = format!("{}-{number}", crew.thread_name);
             let thread = spawn_thread(name, crew.stack_size, move || work(own, number))?;
             // Relaxed: counted once it is made and not before, so that nobody relies on a worker that never
@@ -96,7 +96,7 @@ impl Crew {
 
     fn dismiss(&self, but: Option<u16>) {
         // SAFETY: closed and quiescent, and `Over` is said once: by the CAS that brought this about.
-        unsafe { self.admission.slots().dismiss(but) };
+        unsafe { self.admission.slots.dismiss(but) };
     }
 }
 
@@ -104,7 +104,7 @@ impl Crew {
 fn work(crew: Arc<Crew>, number: u16) {
     OWN.with(|own| own.set(crew.number));
     // SAFETY: this is the thread that was started for the slot, and it asks once.
-    let first = unsafe { crew.admission.slots().first_job(number) };
+    let first = unsafe { crew.admission.slots.first_job(number) };
     let mut mail = Some(first);
     while let Some((held, job)) = mail {
         mail = match serve(&crew.admission, held, job) {
@@ -112,7 +112,7 @@ fn work(crew: Arc<Crew>, number: u16) {
                 crew.dismiss(Some(number));
                 None
             }
-            _ => crew.admission.slots().receive(number),
+            _ => crew.admission.slots.receive(number),
         };
     }
     // Release [THREADS]: whatever this thread did is before its end.

@@ -14,6 +14,8 @@ pub(crate) mod cell;
 pub(crate) mod error;
 #[path = "../../src/handle.rs"]
 pub(crate) mod handle;
+#[path = "../../src/look.rs"]
+pub(crate) mod look;
 #[path = "../../src/park.rs"]
 pub(crate) mod park;
 #[path = "../../src/pool.rs"]

@@ -1,0 +1,119 @@
+//! Looking before sleeping: how long a thread watches for an answer before it pays for a sleep and a wake-up.
+//!
+//! A wake-up costs its maker 2.5 µs, and its sleeper up to 50 µs where a core has to be woken; an answer from a
+//! thread that runs already is there within 0.3 µs. So a thread that waits looks first, in three steps:
+//!
+//! 1. A few **bare** looks, if there is a second core: for answers from threads that run.
+//! 2. **Turns**: it gives way before each look, so that the thread it waits for can have this very core, for which
+//!    a sleep and a wake-up would pay too much. How many turns is for each thread to find out ([`Eagerness`]):
+//!    twice as many as the last answer took; half as many as before if none came, but one at least. After the
+//!    1st, 2nd, 4th, 8th ... wait in vain it takes as many as it ever does, for about as long as the dearest
+//!    wake-up: two threads that both sleep would never learn how near they are.
+//! 3. It sleeps.
+//!
+//! Whoever comes back from giving way only after most of a time slice shares the core with threads that have work of
+//! their own. The price of a sleep is less than that; so from then on, for a hundred times as long, the thread spends
+//! its turns with bare looks. One percent is thus the most that giving way can cost.
+//!
+//! docs/BENCHMARKS.md has the curves that chose the numbers, docs/DECISIONS.md what was tried before.
+
+use std::{cell::Cell, time::Duration};
+
+use crate::sync::{Deadline, EXPLORED, cores, spin_loop, thread_local, yield_now};
+
+/// Whether to look at all. Where schedules are explored a look is one schedule more, and finds nothing new.
+pub(crate) const LOOKING: bool = !EXPLORED;
+
+/// Bare looks before the first turn: 0.3 µs where one takes 27 ns.
+const BARE: u32 = 10;
+
+/// The most turns, 0.4 µs each.
+const TURNS: u32 = 150;
+
+/// Bare looks instead of giving way once: about as long.
+const LOOKS_A_TURN: u32 = 15;
+
+/// The fewest turns while they are bare looks: about as long as the system call that an answer spares.
+const BARE_TURNS: u32 = 10;
+
+/// Bare looks of a submitter for a worker that comes back: about as long as the wake-up it spares.
+const RETURN: u32 = 100;
+
+/// Most of a time slice.
+const SLICE: Duration = Duration::from_millis(2);
+
+/// How long a thread does not give way after that has cost it a time slice.
+const ALONE: Duration = Duration::from_millis(300);
+
+/// Looks until `seen` holds, or for as long as it pays.
+pub(crate) fn for_an_answer(seen: impl Fn() -> bool) {
+    if LOOKING && !watch(BARE, &seen) {
+        EAGERNESS.with(|own| own.set(own.get().look(&seen)));
+    }
+}
+
+/// Looks until `seen` holds, or about as long as it takes to wake a thread.
+pub(crate) fn for_a_worker(seen: impl Fn() -> bool) {
+    if LOOKING {
+        watch(RETURN, &seen);
+    }
+}
+
+/// Some bare looks; none on a single core, where nobody could answer meanwhile.
+fn watch(looks: u32, seen: &impl Fn() -> bool) -> bool {
+    let looks = if cores() > 1 { looks } else { 0 };
+    (0..looks).any(|_| {
+        let answered = seen();
+        if !answered {
+            spin_loop();
+        }
+        answered
+    })
+}
+
+thread_local! {
+    // loom's macro knows no `const` initialisers.
+    #[allow(clippy::missing_const_for_thread_local)]
+    static EAGERNESS: Cell<Eagerness> = Cell::new(Eagerness { turns: TURNS, in_vain: 0, alone: None });
+}
+
+/// How many turns one thread takes before it sleeps.
+#[derive(Clone, Copy)]
+struct Eagerness {
+    turns: u32,
+    /// Waits in vain since the last answer.
+    in_vain: u32,
+    /// Until then it does not give way.
+    alone: Option<Deadline>,
+}
+
+impl Eagerness {
+    /// Takes its turns; what it is like after that.
+    fn look(mut self, seen: &impl Fn() -> bool) -> Eagerness {
+        self.alone = self.alone.filter(|until| !until.has_passed());
+        let turns = match self.alone {
+            _ if self.in_vain.is_power_of_two() => TURNS,
+            Some(_) => self.turns.max(BARE_TURNS),
+            None => self.turns,
+        };
+        for turn in 1..=turns {
+            if self.turn(seen) {
+                return Eagerness { turns: (2 * turn + 1).min(TURNS), in_vain: 0, ..self };
+            }
+        }
+        Eagerness { turns: (self.turns / 2).max(1), in_vain: self.in_vain.wrapping_add(1), ..self }
+    }
+
+    /// Gives way once, or looks for about as long; whether `seen` holds then.
+    fn turn(&mut self, seen: &impl Fn() -> bool) -> bool {
+        if self.alone.is_some() {
+            return watch(LOOKS_A_TURN, seen);
+        }
+        let slice = Deadline::after(SLICE);
+        yield_now();
+        if slice.has_passed() {
+            self.alone = Some(Deadline::after(ALONE));
+        }
+        seen()
+    }
+}
