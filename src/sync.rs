@@ -14,7 +14,7 @@ use face::atomic as shown;
 #[cfg(not(loom))]
 pub(crate) use cell::UnsafeCell;
 #[cfg(any(loom, all(shuttle, test)))]
-pub(crate) use deadline::Deadline;
+pub(crate) use explored::{Deadline, cores};
 pub(crate) use face::{atomic::Ordering, *};
 pub(crate) use shown::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64};
 
@@ -46,8 +46,12 @@ mod cell {
 }
 
 #[cfg(any(loom, all(shuttle, test)))]
-mod deadline {
+mod explored {
     use std::time::Duration;
+
+    pub(crate) fn cores() -> u32 {
+        1
+    }
 
     /// The scheduler decides when a finite deadline is reached, so it may pass at any moment.
     #[derive(Debug, Clone, Copy)]
@@ -126,15 +130,13 @@ mod face {
             self.bare().notify_all();
         }
 
-        #[cfg(not(test))]
+        /// For every call to the operating system; the probe may stop a thread there as well.
         fn bare(&self) -> &atomic::AtomicU32 {
-            &self.0
-        }
-
-        /// Before every call to the operating system, since a thread may be stopped there as well.
-        #[cfg(test)]
-        fn bare(&self) -> &atomic::AtomicU32 {
+            #[cfg(not(test))]
+            return &self.0;
+            #[cfg(test)]
             crate::probe::step();
+            #[cfg(test)]
             self.0.bare()
         }
     }
@@ -223,9 +225,7 @@ mod face {
     }
 
     std::thread_local! {
-        /// Whether the first sleep on a word returns at once, as if woken by nothing, in the models that this
-        /// OS thread runs.
-        /// (loom runs all the threads of a model on one OS thread, so this is the model's, not a thread's.)
+        /// Whether the first sleep on a word ends for nothing, in the model that this OS thread runs, all threads of it.
         pub(crate) static RESTLESS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
     }
 
@@ -241,6 +241,8 @@ mod face {
         sleepers: RefCell<Vec<Bell>>,
         spare: RefCell<Vec<Bell>>,
         restless: std::cell::Cell<bool>,
+        /// Looked at in every use and written at the end, so that loom sees a use that is not before the end.
+        memory: UnsafeCell<()>,
     }
 
     // SAFETY: loom runs the threads of a model one at a time on one OS thread, and no borrow of the lists
@@ -254,10 +256,12 @@ mod face {
                 sleepers: RefCell::default(),
                 spare: RefCell::default(),
                 restless: std::cell::Cell::new(RESTLESS.get()),
+                memory: UnsafeCell::new(()),
             }
         }
 
         pub(crate) fn word(&self) -> &AtomicU32 {
+            self.memory.0.with(|_| ());
             &self.word
         }
 
@@ -292,10 +296,17 @@ mod face {
                 // A waker may be stopped here, and the sleeper go on for nothing meanwhile and free the word.
                 self.word.fetch_add(0, Ordering::Relaxed);
             }
+            self.memory.0.with(|_| ());
             let woken = self.sleepers.take();
             for sleeper in woken {
                 sleeper.notify();
             }
+        }
+    }
+
+    impl Drop for Futex {
+        fn drop(&mut self) {
+            self.memory.with_mut(|_| ());
         }
     }
 
@@ -307,10 +318,6 @@ mod face {
         #[cfg(test)]
         crate::probe::refusal::check()?;
         loom::thread::Builder::new().name(name).spawn(f)
-    }
-
-    pub(crate) fn cores() -> u32 {
-        1
     }
 
     pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
@@ -380,10 +387,6 @@ mod face {
     ) -> io::Result<JoinHandle<()>> {
         crate::probe::refusal::check()?;
         shuttle::thread::Builder::new().name(name).spawn(f)
-    }
-
-    pub(crate) fn cores() -> u32 {
-        1
     }
 }
 
