@@ -52,10 +52,17 @@ pub(crate) fn for_an_answer(seen: impl Fn() -> bool) {
     }
 }
 
-/// Looks until `seen` holds, or about as long as it takes to wake a thread.
+/// Looks until `seen` holds, or about as long as it takes to wake a thread. Gives way only on a single core: where there
+/// are more, tasks would take turns that could run at once.
 pub(crate) fn for_a_worker(seen: impl Fn() -> bool) {
-    if LOOKING {
+    if LOOKING && cores() > 1 {
         watch(RETURN, &seen);
+    } else if LOOKING {
+        EAGERNESS.with(|own| {
+            let mut eagerness = own.get();
+            eagerness.turn(&seen);
+            own.set(eagerness);
+        });
     }
 }
 
@@ -90,11 +97,12 @@ struct Eagerness {
 impl Eagerness {
     /// Takes its turns; what it is like after that.
     fn look(mut self, seen: &impl Fn() -> bool) -> Eagerness {
-        self.alone = self.alone.filter(|until| !until.has_passed());
-        let turns = match self.alone {
-            _ if self.in_vain.is_power_of_two() => TURNS,
-            Some(_) => self.turns.max(BARE_TURNS),
-            None => self.turns,
+        let turns = if self.in_vain.is_power_of_two() {
+            TURNS
+        } else if self.is_alone() {
+            self.turns.max(BARE_TURNS)
+        } else {
+            self.turns
         };
         for turn in 1..=turns {
             if self.turn(seen) {
@@ -104,9 +112,13 @@ impl Eagerness {
         Eagerness { turns: (self.turns / 2).max(1), in_vain: self.in_vain.wrapping_add(1), ..self }
     }
 
+    fn is_alone(&self) -> bool {
+        self.alone.is_some_and(|until| !until.has_passed())
+    }
+
     /// Gives way once, or looks for about as long; whether `seen` holds then.
     fn turn(&mut self, seen: &impl Fn() -> bool) -> bool {
-        if self.alone.is_some() {
+        if self.is_alone() {
             return watch(LOOKS_A_TURN, seen);
         }
         let slice = Deadline::after(SLICE);
