@@ -24,7 +24,7 @@ fn soon() -> Deadline {
 }
 
 /// Memory that belongs to whoever is inside; loom sees two at once.
-struct Guarded(UnsafeCell<u32>);
+pub(crate) struct Guarded(UnsafeCell<u32>);
 
 // SAFETY: loom checks the accesses.
 unsafe impl Sync for Guarded {}
@@ -32,12 +32,12 @@ unsafe impl Sync for Guarded {}
 unsafe impl Send for Guarded {}
 
 impl Guarded {
-    fn new() -> Guarded {
+    pub(crate) fn new() -> Guarded {
         Guarded(UnsafeCell::new(0))
     }
 
     /// Adds one; what it was before.
-    fn touch(&self) -> u32 {
+    pub(crate) fn touch(&self) -> u32 {
         self.0.with_mut(|count| {
             // SAFETY: loom fails the model if somebody else is inside.
             let count = unsafe { &mut *count };

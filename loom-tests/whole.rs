@@ -7,6 +7,7 @@ use loom::thread;
 use crate::{
     Pool,
     check::{check, within},
+    parts::Guarded,
     sync::{Arc, AtomicU32, Ordering},
 };
 
@@ -180,6 +181,20 @@ fn drop_finishes_what_was_accepted() {
         }
         drop(pool);
         assert_eq!(count.load(Ordering::Relaxed), 2);
+    });
+}
+
+#[test]
+fn what_a_thread_did_is_before_its_end() {
+    // Goal: whoever reads in `threads` that a thread is gone sees what it did. Method: memory that the only task
+    // touches, touched by one who has seen that no thread is left.
+    check("pool: threads", "END", within(2, 3), || {
+        let pool = Pool::new(1);
+        let page = Arc::new(Guarded::new());
+        let written = page.clone();
+        drop(pool.spawn(move || written.touch()));
+        pool.close();
+        assert!(pool.threads() > 0 || page.touch() == 1);
     });
 }
 
