@@ -1,6 +1,6 @@
 //! The report: from the raw lines of a run to a document with pictures.
 //!
-//! `lines` reads and sums up, `targets` judges, `workloads` says what is drawn and tabled for each workload, `plots`
+//! `lines` reads and sums up, `targets` judges by `ratios`, `workloads` says what is drawn and tabled for each workload, `plots`
 //! draws. The prose is in `template.md`. The same lines always give the same bytes.
 
 mod curve;
@@ -8,6 +8,8 @@ mod lines;
 mod losses;
 mod palette;
 mod plots;
+mod ratios;
+mod scale;
 mod sheet;
 mod targets;
 #[cfg(test)]
@@ -160,7 +162,7 @@ fn noise(run: &Run) -> String {
         })
     };
     format!(
-        "Share of all cores' time. {}. {}.\n",
+        "Share of all cores' time. {}. {}.",
         sum("Used by other processes", |measure| measure.foreign),
         sum("Taken by other guests (steal)", |measure| measure.steal)
     )

@@ -7,7 +7,7 @@ const fn rgb(hex: u32) -> RGBColor {
 }
 
 /// An unbounded queue has the hue of the same pool behind a semaphore, but lighter.
-const POOLS: [(&str, RGBColor); 19] = [
+const POOLS: [(&str, RGBColor); 20] = [
     ("admit", rgb(0x0b4fd6)),
     ("admit, no spinning", rgb(0x6fa0f5)),
     ("mutex", rgb(0x333333)),
@@ -27,8 +27,12 @@ const POOLS: [(&str, RGBColor); 19] = [
     ("tokio", rgb(0xc3bade)),
     // The curve that chose the policy has a line for each setting.
     ("free", rgb(0x0b4fd6)),
+    ("pinned", rgb(0x4c9f70)),
     ("busy", rgb(0xd9772b)),
 ];
+
+/// Pools that never block a submitter.
+pub const UNBOUNDED: [&str; 4] = ["threadpool", "rayon", "rusty_pool", "tokio"];
 
 pub const OTHER: RGBColor = rgb(0x9aa0a6);
 

@@ -4,7 +4,8 @@
 //! letters are in the units of `plotters`, 1.24 of which make a pixel of SVG.
 
 use super::Made;
-use super::palette::{OTHER, colour};
+use super::palette::{OTHER, UNBOUNDED, colour};
+use super::scale::Scale;
 use super::units::Unit;
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -15,68 +16,14 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 const WIDTH: u32 = 760;
 const NAMES: i32 = 200;
 const ROW: i32 = 18;
+/// Where the names of marks begin, and how high each is.
+const MARKS: i32 = 50;
+const MARK: i32 = 15;
 const TEXT: i32 = 15;
 const HEADING: i32 = 17;
 const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
+const RED: RGBColor = RGBColor(0xb0, 0x1e, 0x1e);
 const GRID: RGBColor = RGBColor(0xe2, 0xe4, 0xe8);
-
-/// Positions for values: themselves, or their logarithms.
-pub struct Scale {
-    log: bool,
-    low: f64,
-    high: f64,
-}
-
-impl Scale {
-    /// Logarithmic if the values span more than a decade, else from zero.
-    pub fn fit(values: impl Iterator<Item = f64> + Clone) -> Scale {
-        let high = values.clone().fold(0.0, f64::max);
-        let low = values.filter(|value| *value > 0.0).fold(f64::INFINITY, f64::min);
-        if high > 10.0 * low {
-            Scale { log: true, low: step_below(low), high: high * 1.05 }
-        } else {
-            Scale { log: false, low: 0.0, high: if high > 0.0 { high * 1.05 } else { 1.0 } }
-        }
-    }
-
-    fn exact(values: impl Iterator<Item = f64> + Clone) -> Scale {
-        let high = values.clone().fold(1.0, f64::max);
-        let low = values.fold(high, f64::min);
-        Scale { log: true, low, high: if high > low { high } else { low * 2.0 } }
-    }
-
-    fn at(&self, value: f64) -> f64 {
-        if self.log { value.max(self.low).log10() } else { value }
-    }
-
-    fn span(&self) -> (f64, f64) {
-        (self.at(self.low), self.at(self.high))
-    }
-
-    /// Round values within the scale, not many.
-    fn ticks(&self) -> Vec<f64> {
-        let decades = (self.high / self.low).log10();
-        let candidates: Vec<f64> = if !self.log {
-            let step = [1.0, 2.0, 5.0].map(|n| n * 10f64.powf((self.high / 4.0).log10().floor()));
-            let step = step.into_iter().rfind(|step| self.high / step >= 2.0).unwrap_or(step[0]);
-            (0..6).map(|n| f64::from(n) * step).collect()
-        } else {
-            let first = self.low.log10().floor() as i32;
-            let last = self.high.log10().ceil() as i32;
-            let within: &[f64] = if decades > 2.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
-            let every = if decades > 5.0 { 2 } else { 1 };
-            let powers = (first..=last).step_by(every).map(|power| 10f64.powi(power));
-            powers.flat_map(|power| within.iter().map(move |n| n * power)).collect()
-        };
-        candidates.into_iter().filter(|tick| (self.low..=self.high).contains(tick)).collect()
-    }
-}
-
-/// The next of 1, 2, 5, 10, ... below.
-fn step_below(value: f64) -> f64 {
-    let power = 10f64.powf(value.log10().floor());
-    [5.0, 2.0, 1.0].into_iter().map(|n| n * power).find(|step| *step < value).unwrap_or(power / 2.0)
-}
 
 pub struct Bar {
     pub name: String,
@@ -108,12 +55,12 @@ pub fn bars(title: &str, panels: &[BarPanel]) -> Made<String> {
         }
     }
     let marks = panels.iter().map(|panel| panel.marks.len()).max().unwrap_or(0) as i32;
-    let top = 52 + 14 * marks;
+    let top = MARKS + MARK * marks;
     let height = top + ROW * names.len() as i32 + 30;
     picture(title, height, |root| {
         for (row, name) in names.iter().enumerate() {
             let y = top + ROW * row as i32 + ROW / 2;
-            write(root, name, (NAMES - 8, y), TEXT, HPos::Right, name_colour(name))?;
+            write_name(root, name, (NAMES - 8, y), HPos::Right)?;
         }
         let width = (WIDTH as i32 - NAMES) / panels.len() as i32;
         for (place, panel) in panels.iter().enumerate() {
@@ -131,23 +78,25 @@ fn bar_panel(area: &Area, panel: &BarPanel, names: &[&str], top: i32, width: i32
         return write(area, "not measured", (0, top + ROW / 2), TEXT, HPos::Left, OTHER);
     }
     let marks = panel.marks.iter().map(|mark| mark.1);
-    let values = panel.bars.iter().flat_map(|bar| [bar.value, bar.from.unwrap_or(bar.value)]);
+    let values = panel.bars.iter().flat_map(|bar| {
+        [bar.value, bar.from.unwrap_or(bar.value), bar.spread.map_or(bar.value, |spread| spread.1)]
+    });
     let scale = Scale::fit(values.chain(marks));
     let (low, high) = scale.span();
     let bottom = top + ROW * names.len() as i32;
     // Right of the longest bar there is room for its figure.
     let room = f64::from(width - 58) / (high - low);
     let x = |value: f64| ((scale.at(value) - low) * room).round() as i32;
-    let mut taken = -100;
-    for tick in scale.ticks() {
-        line(area, &[(x(tick), top), (x(tick), bottom)], GRID, 1)?;
-        if x(tick) - taken > 44 {
-            taken = x(tick);
-            let side = if taken < 12 { HPos::Left } else { HPos::Center };
-            write(area, &panel.unit.tick(tick), (taken, bottom + 12), TEXT, side, INK)?;
-        }
+    bar_axis(
+        area,
+        panel.unit,
+        &scale.ticks().into_iter().map(|tick| (x(tick), tick)).collect::<Vec<_>>(),
+        (top, bottom),
+    )?;
+    for (place, (_, value)) in panel.marks.iter().enumerate() {
+        let y = MARKS + MARK * place as i32;
+        line(area, &[(x(*value), y), (x(*value), bottom)], RED, 1)?;
     }
-    line(area, &[(0, top), (0, bottom)], OTHER, 1)?;
     for bar in &panel.bars {
         let row = names.iter().position(|name| *name == bar.name).expect("every bar has its row") as i32;
         let y = top + ROW * row;
@@ -163,17 +112,27 @@ fn bar_panel(area: &Area, panel: &BarPanel, names: &[&str], top: i32, width: i32
             Some(from) => format!("{}-{}", panel.unit.show(from), panel.unit.show(bar.value)),
             None => panel.unit.show(bar.value),
         };
-        write(area, &shown, (end + 4, y + ROW / 2), TEXT - 1, HPos::Left, INK)?;
+        write_over(area, &shown, (end + 4, y + ROW / 2), INK)?;
     }
-    let red = RGBColor(0xb0, 0x1e, 0x1e);
     for (place, (name, value)) in panel.marks.iter().enumerate() {
-        let y = 52 + 14 * place as i32;
-        line(area, &[(x(*value), y), (x(*value), bottom)], red, 1)?;
-        let right = x(*value) > width / 2;
-        let (at, side) = if right { (x(*value) - 3, HPos::Right) } else { (x(*value) + 3, HPos::Left) };
-        write(area, name, (at, y + 6), TEXT - 1, side, red)?;
+        let left = (x(*value) - width_of(name) / 2).min(width - width_of(name)).max(0);
+        write_over(area, name, (left, MARKS + MARK * place as i32 + MARK / 2), RED)?;
     }
     Ok(())
+}
+
+fn bar_axis(area: &Area, unit: Unit, ticks: &[(i32, f64)], (top, bottom): (i32, i32)) -> Made {
+    let mut free = -1;
+    for (x, tick) in ticks {
+        line(area, &[(*x, top), (*x, bottom)], GRID, 1)?;
+        let shown = unit.tick(*tick);
+        let left = (*x - width_of(&shown) / 2).max(0);
+        if left > free {
+            free = left + width_of(&shown) + 8;
+            write(area, &shown, (left + width_of(&shown) / 2, bottom + 12), TEXT, HPos::Center, INK)?;
+        }
+    }
+    line(area, &[(0, top), (0, bottom)], OTHER, 1)
 }
 
 pub struct Curve {
@@ -229,21 +188,27 @@ pub fn curves(spec: &Curves) -> Made<String> {
                 if *one_scale { other.unit == panel.unit } else { std::ptr::eq(*other, panel) }
             });
             let y = Scale::fit(alike.flat_map(CurvePanel::values));
-            curve_panel(&area, panel, &y, x_names, (width - 12, row_height), last)?;
+            let ends = curve_panel(&area, panel, &y, x_names, (width - 12, row_height))?;
+            if last {
+                let row = &panels[row as usize * columns..=place];
+                label_ends(&area, ends, row, (width - 12, row_height - 4))?;
+            }
         }
         let foot = (WIDTH as i32 - right) / 2;
         write(root, x_title, (foot, top + row_height * rows as i32 + 6), TEXT, HPos::Center, INK)
     })
 }
 
-fn curve_panel(
+/// Where the lines end, and their names.
+type Ends<'p> = Vec<((i32, i32), &'p str)>;
+
+fn curve_panel<'p>(
     area: &Area,
-    panel: &CurvePanel,
+    panel: &'p CurvePanel,
     y_scale: &Scale,
     x_names: &[(f64, String)],
     (width, height): (i32, i32),
-    labelled: bool,
-) -> Made {
+) -> Made<Ends<'p>> {
     let (left, top, bottom) = (56, 24, height - 26);
     write(area, &panel.title, (left, 12), TEXT, HPos::Left, INK)?;
     let x_scale = Scale::exact(x_names.iter().map(|name| name.0));
@@ -258,11 +223,8 @@ fn curve_panel(
         line(area, &[(left, y(tick)), (width, y(tick))], GRID, 1)?;
         write(area, &panel.unit.tick(tick), (left - 4, y(tick)), TEXT - 1, HPos::Right, INK)?;
     }
-    for (value, name) in x_names {
-        line(area, &[(x(*value), bottom), (x(*value), bottom + 3)], OTHER, 1)?;
-        write(area, name, (x(*value), bottom + 12), TEXT - 1, HPos::Center, INK)?;
-    }
     line(area, &[(left, bottom), (width, bottom)], OTHER, 1)?;
+    name_positions(area, x_names.iter().map(|(value, name)| (x(*value), name.as_str())), bottom)?;
     for (name, value) in &panel.marks {
         line(area, &[(left, y(*value)), (width, y(*value))], level(name), 1)?;
     }
@@ -272,7 +234,7 @@ fn curve_panel(
         let points: Vec<(i32, i32)> = curve.points.iter().map(|point| (x(point.0), y(point.1))).collect();
         let strong = matches!(curve.name.as_str(), "admit" | "mutex" | "free" | "busy");
         line(area, &points, colour(&curve.name), if strong { 3 } else { 1 })?;
-        if strong {
+        if strong || points.len() == 1 {
             for point in &points {
                 area.draw(&Circle::new(*point, 3, colour(&curve.name).filled()))?;
             }
@@ -281,16 +243,41 @@ fn curve_panel(
             ends.push((*end, curve.name.as_str()));
         }
     }
-    if labelled {
-        label_ends(area, ends, (width, height - 4))?;
+    Ok(ends)
+}
+
+/// From the right, so that the largest has its name; one that would touch its neighbour has none.
+fn name_positions<'n>(
+    area: &Area,
+    names: impl DoubleEndedIterator<Item = (i32, &'n str)>,
+    bottom: i32,
+) -> Made {
+    let mut free = i32::MAX;
+    for (x, name) in names.rev() {
+        line(area, &[(x, bottom), (x, bottom + 3)], OTHER, 1)?;
+        if x + width_of(name) / 2 < free {
+            free = x - width_of(name) / 2 - 4;
+            write(area, name, (x, bottom + 12), TEXT - 1, HPos::Center, INK)?;
+        }
     }
     Ok(())
 }
 
-/// Names at the ends of the lines, pushed apart until none covers another.
-fn label_ends(area: &Area, mut ends: Vec<((i32, i32), &str)>, (width, height): (i32, i32)) -> Made {
+/// Names at the ends of the lines, pushed apart until none covers another. Names that only the other panels of the
+/// row have stand below them.
+fn label_ends<'p>(
+    area: &Area,
+    mut ends: Ends<'p>,
+    row: &'p [CurvePanel],
+    (width, height): (i32, i32),
+) -> Made {
     const GAP: i32 = 14;
     ends.sort_by_key(|((_, y), name)| (*y, *name));
+    for curve in row.iter().flat_map(|panel| &panel.curves) {
+        if ends.iter().all(|(_, name)| *name != curve.name) {
+            ends.push(((width + 12, height), &curve.name));
+        }
+    }
     let mut places: Vec<i32> = ends.iter().map(|((_, y), _)| *y).collect();
     for i in 1..places.len() {
         places[i] = places[i].max(places[i - 1] + GAP);
@@ -301,10 +288,26 @@ fn label_ends(area: &Area, mut ends: Vec<((i32, i32), &str)>, (width, height): (
         limit = *place - GAP;
     }
     for (((x, y), name), place) in ends.into_iter().zip(places) {
-        line(area, &[(x + 4, y), (width + 12, place)], GRID, 1)?;
-        write(area, name, (width + 15, place), TEXT - 1, HPos::Left, name_colour(name))?;
+        if x <= width {
+            line(area, &[(x + 4, y), (width + 12, place)], GRID, 1)?;
+        }
+        write_name(area, name, (width + 15, place), HPos::Left)?;
     }
     Ok(())
+}
+
+/// A name as everywhere in the document: with the mark of those that have another contract.
+fn write_name(area: &Area, name: &str, at: (i32, i32), side: HPos) -> Made {
+    let weight = if name == "admit" { FontStyle::Bold } else { FontStyle::Normal };
+    let shown = if UNBOUNDED.contains(&name) { format!("{name} †") } else { name.to_string() };
+    let font = ("sans-serif", TEXT).into_font().style(weight);
+    let style = font.color(&name_colour(name)).pos(Pos::new(side, VPos::Center));
+    Ok(area.draw(&Text::new(shown, at, style))?)
+}
+
+/// About how wide a text of [`TEXT`] size gets: fonts differ from viewer to viewer.
+fn width_of(text: &str) -> i32 {
+    7 * text.chars().count() as i32
 }
 
 /// Names are written in the colours of their lines, darkened where these are too light to be read.
@@ -317,6 +320,9 @@ fn name_colour(name: &str) -> RGBColor {
 
 /// A level line has the hue of its curve, paler.
 fn level(name: &str) -> RGBColor {
+    if name == "ideal" {
+        return RED;
+    }
     let RGBColor(r, g, b) = colour(name);
     let paler = |part: u8| part / 2 + 127;
     RGBColor(paler(r), paler(g), paler(b))
@@ -331,6 +337,12 @@ fn write(area: &Area, text: &str, at: (i32, i32), size: i32, side: HPos, colour:
     Ok(area.draw(&Text::new(text.to_string(), at, style))?)
 }
 
+/// Text that hides the lines under it.
+fn write_over(area: &Area, text: &str, (x, y): (i32, i32), colour: RGBColor) -> Made {
+    area.draw(&Rectangle::new([(x - 1, y - 6), (x + width_of(text), y + 6)], WHITE.filled()))?;
+    write(area, text, (x, y), TEXT - 1, HPos::Left, colour)
+}
+
 /// A white page with a heading. Nothing in it depends on anything but the lines, so neither do its bytes.
 fn picture(title: &str, height: i32, draw: impl FnOnce(&Area) -> Made) -> Made<String> {
     let mut svg = String::new();
@@ -343,7 +355,7 @@ fn picture(title: &str, height: i32, draw: impl FnOnce(&Area) -> Made) -> Made<S
     }
     // `plotters` draws a dashed line dash by dash. A colour that is used for dashed lines alone needs no more than
     // an attribute.
-    for name in ["threadpool", "rayon", "rusty_pool", "tokio"] {
+    for name in UNBOUNDED {
         let RGBColor(r, g, b) = colour(name);
         let stroke = format!("stroke=\"#{r:02X}{g:02X}{b:02X}\"");
         svg = svg.replace(&stroke, &format!("{stroke} stroke-dasharray=\"5 3\""));

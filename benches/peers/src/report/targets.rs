@@ -1,18 +1,10 @@
 //! The targets of "The speed", each computed from the lines.
 
-use super::lines::{Cell, MAXES, Metric, Run, SUBMITTERS};
+use super::lines::{Cell, MAXES, Metric, Run, SUBMITTERS, Stat};
+use super::ratios::{Part, Ratio, Ratios, bold};
 use super::sheet::grid;
 use super::units::{Unit, digits, ratio_beside};
-use super::workloads::heading;
-use std::fmt::Write;
-
-/// One line of the table: a figure and what it had to reach.
-pub struct Part {
-    pub target: &'static str,
-    pub reached: String,
-    /// Nothing if not all that the target speaks of has been measured.
-    pub met: Option<bool>,
-}
+use std::collections::BTreeSet;
 
 pub struct Row {
     pub id: &'static str,
@@ -58,89 +50,6 @@ pub fn rows(run: &Run) -> Vec<Row> {
     ]
 }
 
-/// A figure of ours over another one.
-struct Ratio {
-    setting: &'static str,
-    cell: Cell,
-    own: f64,
-    other: f64,
-    /// Whose the other one is.
-    against: String,
-}
-
-impl Ratio {
-    fn value(&self) -> f64 {
-        self.own / self.other
-    }
-}
-
-/// Ratios over many cells, and how many cells have none.
-#[derive(Default)]
-struct Ratios {
-    list: Vec<Ratio>,
-    missing: usize,
-}
-
-impl Ratios {
-    /// Ours over the least median of `pools`, in each of `cells`.
-    fn new(run: &Run, setting: &'static str, cells: &[Cell], metric: Metric, pools: &[&str]) -> Ratios {
-        let mut ratios = Ratios::default();
-        for cell in cells {
-            let own = run.median(setting, cell, "admit", metric);
-            match (own, run.best(setting, cell, metric, pools)) {
-                (Some(own), Some((against, other))) => {
-                    let against = against.to_string();
-                    ratios.list.push(Ratio { setting, cell: cell.clone(), own, other, against });
-                }
-                _ => ratios.missing += 1,
-            }
-        }
-        ratios
-    }
-
-    fn worst(&self) -> Option<&Ratio> {
-        self.list.iter().max_by(|a, b| a.value().total_cmp(&b.value()))
-    }
-
-    /// Judged by the worst cell. A miss is a miss; to be met, every cell must have been measured.
-    fn part(&self, target: &'static str, limit: f64) -> Part {
-        let Some(worst) = self.worst() else { return Part { target, reached: "-".into(), met: None } };
-        let over = self.list.iter().filter(|ratio| ratio.value() > limit).count();
-        let mut reached = format!("at most {}", ratio_beside(worst.value(), limit));
-        let _ = write!(reached, " ({}, against {})", place(worst), worst.against);
-        if self.list.len() > 1 {
-            let _ = write!(reached, "; {} of {} cells met", self.list.len() - over, self.list.len());
-        }
-        if self.missing > 0 {
-            let _ = write!(reached, "; {} not measured", self.missing);
-        }
-        let met = match (over, self.missing) {
-            (0, 0) => Some(true),
-            (0, _) => None,
-            _ => Some(false),
-        };
-        Part { target, reached, met }
-    }
-
-    fn table(&self, limit: f64, unit: Unit) -> String {
-        let heads = ["admit", "other", "which", "ratio"].map(String::from).to_vec();
-        let row = |ratio: &Ratio| {
-            let shown = bold(ratio_beside(ratio.value(), limit), ratio.value() > limit);
-            (place(ratio), vec![unit.show(ratio.own), unit.show(ratio.other), ratio.against.clone(), shown])
-        };
-        grid("cell", heads, &self.list.iter().map(row).collect::<Vec<_>>())
-    }
-}
-
-fn place(ratio: &Ratio) -> String {
-    let workload = heading(&ratio.cell.workload).to_lowercase();
-    format!("{}, {workload} {}", ratio.setting, ratio.cell).trim_end().to_string()
-}
-
-fn bold(text: String, strong: bool) -> String {
-    if strong { format!("**{text}**") } else { text }
-}
-
 fn all_empty() -> Vec<Cell> {
     SUBMITTERS.iter().flat_map(|&s| MAXES.iter().map(move |&max| Cell::empty(s, max))).collect()
 }
@@ -151,9 +60,12 @@ fn is_corner(cell: &Cell) -> bool {
     CORNERS.contains(&(cell.submitters, cell.max))
 }
 
+fn heads(maxes: &[u64]) -> Vec<String> {
+    maxes.iter().map(|max| format!("max={max}")).collect()
+}
+
 /// Submitters down, `max` across; what is above its limit is bold.
 fn empty_grid(ratios: &Ratios, limit: impl Fn(&Cell) -> f64) -> String {
-    let heads = MAXES.iter().map(|max| format!("max={max}")).collect();
     let row = |&s: &u64| {
         let shown = MAXES.iter().map(|&max| {
             let cell = Cell::empty(s, max);
@@ -165,7 +77,7 @@ fn empty_grid(ratios: &Ratios, limit: impl Fn(&Cell) -> f64) -> String {
         });
         (format!("S={s}"), shown.collect())
     };
-    grid("", heads, &SUBMITTERS.iter().map(row).collect::<Vec<_>>())
+    grid("", heads(&MAXES), &SUBMITTERS.iter().map(row).collect::<Vec<_>>())
 }
 
 fn empty_mutex(run: &Run) -> Row {
@@ -247,66 +159,64 @@ fn rested(run: &Run) -> Row {
 /// Workloads whose time is the pool's own.
 const TIMED: [&str; 6] = ["empty", "round_trip", "rested", "batch", "panic", "fairness"];
 
-fn timed(run: &Run, setting: &'static str, workloads: &[&str], pools: &[&str]) -> Ratios {
-    let cells: Vec<Cell> = workloads.iter().flat_map(|workload| run.cells(workload, Some(setting))).collect();
+fn timed(run: &Run, setting: &'static str, pools: &[&str]) -> Ratios {
+    let cells: Vec<Cell> = TIMED.iter().flat_map(|workload| run.cells(workload, Some(setting))).collect();
     let mut ratios = Ratios::new(run, setting, &cells, Metric::Ns, pools);
     // A workload without a single cell in this setting has not been measured.
-    ratios.missing +=
-        workloads.iter().filter(|workload| run.cells(workload, Some(setting)).is_empty()).count();
+    ratios.missing += TIMED.iter().filter(|workload| run.cells(workload, Some(setting)).is_empty()).count();
     ratios
 }
 
 fn pinned(run: &Run) -> Row {
-    let switches = |max| run.stat("pinned", &Cell::empty(1, max), "admit", Metric::Switches);
-    let first = switches(1);
-    let mut along = Vec::new();
-    for max in MAXES {
-        along.extend(switches(max).map(|stat| (max, stat)));
-    }
-    let steps: Vec<String> =
-        along.iter().map(|(max, stat)| format!("{} at max={max}", digits(stat.median))).collect();
-    // Falling: never up by more than the spread, and lower at the end than at the start.
-    let rises = along.windows(2).any(|pair| pair[0].1.below(&pair[1].1));
-    let falls = match (along.first(), along.last()) {
-        (Some(first), Some(last)) if first.0 < last.0 => Some(!rises && last.1.median < first.1.median),
-        _ => None,
+    let time = timed(run, "pinned", &run.rivals());
+    let mut parts = switches(run);
+    parts.push(time.part("time at most 1.0 of every other pool with the same admission", 1.0));
+    let pools = [&["admit"][..], &run.rivals()].concat();
+    let row = |pool: &str| {
+        let median = |max| run.median("pinned", &Cell::empty(1, max), pool, Metric::Switches);
+        (pool.to_string(), MAXES.iter().map(|&max| median(max).map_or("-".into(), digits)).collect())
     };
-    let time = timed(run, "pinned", &TIMED, &run.rivals());
-    let mut table = Vec::new();
-    for pool in [&["admit"][..], &run.rivals()].concat() {
-        let shown = MAXES.iter().map(|&max| {
-            run.median("pinned", &Cell::empty(1, max), pool, Metric::Switches).map_or("-".into(), digits)
-        });
-        table.push((pool.to_string(), shown.collect()));
-    }
-    let heads = MAXES.iter().map(|max| format!("max={max}")).collect();
+    let rows: Vec<_> = pools.into_iter().map(row).collect();
     Row {
         id: "pinned",
         title: "Pinned to one core",
-        parts: vec![
-            Part {
-                target: "at most 1.0 context switches per task at (S=1, max=1)",
-                reached: first.map_or("-".into(), |stat| ratio_beside(stat.median, 1.0)),
-                met: first.map(|stat| stat.median <= 1.0),
-            },
-            Part {
-                target: "context switches per task falling with max",
-                reached: if steps.is_empty() { "-".into() } else { steps.join(", ") },
-                met: falls,
-            },
-            time.part("time at most 1.0 of every other pool with the same admission", 1.0),
-        ],
+        parts,
         detail: format!(
             "Context switches per task, S=1:\n\n{}Time against the best other pool:\n\n{}",
-            grid("", heads, &table),
+            grid("", heads(&MAXES), &rows),
             time.table(1.0, Unit::Time)
         ),
     }
 }
 
+fn switches(run: &Run) -> Vec<Part> {
+    let stat = |&max: &u64| Some((max, run.stat("pinned", &Cell::empty(1, max), "admit", Metric::Switches)?));
+    let along: Vec<(u64, Stat)> = MAXES.iter().filter_map(stat).collect();
+    let first = along.first().filter(|first| first.0 == 1).map(|first| first.1.median);
+    let steps: Vec<String> =
+        along.iter().map(|(max, stat)| format!("{} at max={max}", digits(stat.median))).collect();
+    // Falling: never up by more than the spread, and lower at the end than at the start.
+    let rises = along.windows(2).any(|pair| pair[0].1.below(&pair[1].1));
+    let falls = match &along[..] {
+        [first, .., last] => Some(!rises && last.1.median < first.1.median),
+        _ => None,
+    };
+    vec![
+        Part {
+            target: "at most 1.0 context switches per task at (S=1, max=1)",
+            reached: first.map_or("-".into(), |first| ratio_beside(first, 1.0)),
+            met: first.map(|first| first <= 1.0),
+        },
+        Part {
+            target: "context switches per task falling with max",
+            reached: if steps.is_empty() { "-".into() } else { steps.join(", ") },
+            met: falls,
+        },
+    ]
+}
+
 fn busy(run: &Run) -> Row {
-    let workloads = [&TIMED[..], &["sleeps"]].concat();
-    let ratios = timed(run, "busy", &workloads, &["admit, no spinning"]);
+    let ratios = timed(run, "busy", &["admit, no spinning"]);
     Row {
         id: "busy",
         title: "Beside busy processes",
@@ -373,72 +283,72 @@ fn allocations(run: &Run) -> Row {
 }
 
 fn growth(run: &Run) -> Row {
+    let measured = run.cells("empty", Some("free")).into_iter().map(|cell| cell.max);
+    let maxes: Vec<u64> = measured.chain(MAXES).collect::<BTreeSet<_>>().into_iter().collect();
     let stat = |s, max| run.stat("free", &Cell::empty(s, max), "admit", Metric::Ns);
-    let maxes: Vec<u64> = {
-        let mut maxes = MAXES.to_vec();
-        maxes.extend(run.cells("empty", Some("free")).iter().map(|cell| cell.max));
-        maxes.sort();
-        maxes.dedup();
-        maxes
-    };
-    // The steepest way up from a smaller pool to a larger one that is more than the spread.
-    let (mut steepest, mut missing): (Option<(f64, String)>, _) = (None, 0);
-    let mut rows = Vec::new();
-    for s in SUBMITTERS {
-        let line: Vec<_> = maxes.iter().filter_map(|&max| Some((max, stat(s, max)?))).collect();
-        missing += MAXES.iter().filter(|&&max| stat(s, max).is_none()).count();
-        for (place, (small, less)) in line.iter().enumerate() {
-            for (large, more) in &line[place + 1..] {
-                let times = more.median / less.median;
-                if less.below(more) && steepest.as_ref().is_none_or(|(most, _)| times > *most) {
-                    steepest = Some((times, format!("S={s}, from max={small} to max={large}")));
-                }
-            }
-        }
-        let medians = line.iter().map(|(_, stat)| stat.median);
-        let (least, most) = (medians.clone().reduce(f64::min), medians.reduce(f64::max));
-        let shown =
-            maxes.iter().map(|&max| stat(s, max).map_or("-".into(), |stat| Unit::Time.show(stat.median)));
-        let span = least.zip(most).map_or("-".into(), |(least, most)| digits(most / least));
-        rows.push((format!("S={s}"), shown.chain([span]).collect()));
-    }
     let mut over_s = Ratios::default();
-    let mut spans = Vec::new();
-    for &max in &maxes {
-        let medians: Vec<f64> = SUBMITTERS.iter().filter_map(|&s| Some(stat(s, max)?.median)).collect();
-        let least = medians.iter().copied().reduce(f64::min);
-        let most = medians.iter().copied().reduce(f64::max);
-        spans.push(least.zip(most).map_or("-".into(), |(least, most)| digits(most / least)));
-        for &s in &SUBMITTERS[1..] {
-            match (stat(1, max), stat(s, max)) {
-                (Some(one), Some(many)) => over_s.list.push(Ratio {
-                    setting: "free",
-                    cell: Cell::empty(s, max),
-                    own: many.median,
-                    other: one.median,
-                    against: "S=1".into(),
-                }),
-                _ => over_s.missing += 1,
+    for (&max, &s) in maxes.iter().flat_map(|max| SUBMITTERS[1..].iter().map(move |s| (max, s))) {
+        let (cell, against) = (Cell::empty(s, max), "S=1".to_string());
+        match (stat(s, max), stat(1, max)) {
+            (Some(many), Some(one)) => {
+                let (own, other) = (many.median, one.median);
+                over_s.list.push(Ratio { setting: "free", cell, own, other, against });
             }
+            _ => over_s.missing += 1,
         }
     }
-    rows.push(("largest over smallest".into(), spans.into_iter().chain([String::new()]).collect()));
-    let heads =
-        maxes.iter().map(|max| format!("max={max}")).chain(["largest over smallest".into()]).collect();
     Row {
         id: "growth",
         title: "Growth of the time per task",
-        parts: vec![
-            Part {
-                target: "does not grow with max by more than the spread",
-                reached: steepest.as_ref().map_or_else(
-                    || if missing == 0 { "does not grow".into() } else { "-".into() },
-                    |(times, way)| format!("grows {} times ({way})", ratio_beside(*times, 1.0)),
-                ),
-                met: if steepest.is_some() { Some(false) } else { (missing == 0).then_some(true) },
-            },
-            over_s.part("at most 1.5 times from S=1 to S=8", 1.5),
-        ],
-        detail: grid("", heads, &rows),
+        parts: vec![growth_with_max(&stat, &maxes), over_s.part("at most 1.5 times from S=1 to S=8", 1.5)],
+        detail: growth_table(&stat, &maxes),
     }
+}
+
+/// Judged by the steepest way up from a smaller pool to a larger one that is more than the spread.
+fn growth_with_max(stat: &impl Fn(u64, u64) -> Option<Stat>, maxes: &[u64]) -> Part {
+    let mut ways = Vec::new();
+    let mut complete = true;
+    for s in SUBMITTERS {
+        for (place, &small) in maxes.iter().enumerate() {
+            for &large in &maxes[place + 1..] {
+                match (stat(s, small), stat(s, large)) {
+                    (Some(less), Some(more)) if less.below(&more) => {
+                        ways.push((more.median / less.median, s, small, large));
+                    }
+                    (Some(_), Some(_)) => {}
+                    _ => complete = false,
+                }
+            }
+        }
+    }
+    let (reached, met) = match ways.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((times, s, small, large)) => (
+            format!("{} times (S={s}, from max={small} to max={large})", ratio_beside(times, 1.0)),
+            Some(false),
+        ),
+        None if complete => (format!("no growth up to max={}", maxes[maxes.len() - 1]), Some(true)),
+        None => ("-".into(), None),
+    };
+    Part { target: "does not grow with max by more than the spread", reached, met }
+}
+
+fn growth_table(stat: &impl Fn(u64, u64) -> Option<Stat>, maxes: &[u64]) -> String {
+    let span = |medians: Vec<f64>| {
+        let least = medians.iter().copied().reduce(f64::min);
+        let most = medians.iter().copied().reduce(f64::max);
+        least.zip(most).map_or("-".into(), |(least, most)| digits(most / least))
+    };
+    let median = |s, max| stat(s, max).map(|stat| stat.median);
+    let row = |&s: &u64| {
+        let shown = maxes.iter().map(|&max| median(s, max).map_or("-".into(), |ns| Unit::Time.show(ns)));
+        let over_max = span(maxes.iter().filter_map(|&max| median(s, max)).collect());
+        (format!("S={s}"), shown.chain([over_max]).collect())
+    };
+    let mut rows: Vec<_> = SUBMITTERS.iter().map(row).collect();
+    let over_s = maxes.iter().map(|&max| span(SUBMITTERS.iter().filter_map(|&s| median(s, max)).collect()));
+    let label = "largest over smallest".to_string();
+    rows.push((label.clone(), over_s.chain([String::new()]).collect()));
+    let heads = heads(maxes).into_iter().chain([label]).collect();
+    grid("", heads, &rows)
 }

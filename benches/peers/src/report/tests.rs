@@ -1,5 +1,6 @@
 //! The report over lines that a small generator makes up: every workload, setting and pool of the schema.
 
+use super::palette::UNBOUNDED;
 use super::*;
 use lines::{MAXES, SETTINGS, SUBMITTERS};
 use serde_json::{Value, json};
@@ -16,7 +17,6 @@ const SAME: [&str; 10] = [
     "tokio + semaphore",
     "thread per task + semaphore",
 ];
-const UNBOUNDED: [&str; 4] = ["threadpool", "rayon", "rusty_pool", "tokio"];
 const FLOORS: [(&str, f64); 9] = [
     ("cas", 6.0),
     ("cas, 2 threads", 45.0),
@@ -189,7 +189,10 @@ fn every_workload_is_drawn() {
         for file in linked {
             let svg = &pictures.iter().find(|(name, _)| name == file).unwrap().1;
             for name in &names {
-                assert!(svg.contains(&format!("\n{name}\n")), "{name} is not in {file}");
+                assert!(
+                    svg.contains(&format!("\n{name}\n")) || svg.contains(&format!("\n{name} †\n")),
+                    "{name} is not in {file}"
+                );
             }
             assert!(svg.len() < 60_000, "{file} has {} bytes", svg.len());
         }
@@ -207,7 +210,8 @@ fn same_lines_give_same_bytes() {
 /// Goal: no run is too small or too broken to be shown. Method: drop each workload, each setting, each pool, in turn.
 #[test]
 fn what_is_missing_is_a_gap() {
-    let all = lines();
+    let mut all = lines();
+    all.retain(|line| line["round"].as_u64().unwrap_or(0) == 0);
     let keys = ["workload", "setting", "pool"];
     for key in keys {
         let values: std::collections::BTreeSet<&str> =

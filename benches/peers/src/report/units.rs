@@ -11,8 +11,8 @@ pub enum Unit {
 impl Unit {
     pub fn show(self, value: f64) -> String {
         match self {
-            Unit::Time => scaled(value, 1000.0, &["ns", "µs", "ms", "s"]),
-            Unit::Bytes => scaled(value, 1024.0, &["B", "KiB", "MiB", "GiB"]),
+            Unit::Time => scaled(value, &["ns", "µs", "ms", "s"]),
+            Unit::Bytes => scaled(value, &["B", "kB", "MB", "GB"]),
             Unit::Percent => format!("{} %", digits(value)),
             Unit::Count => digits(value),
         }
@@ -28,14 +28,14 @@ impl Unit {
     }
 }
 
-fn scaled(value: f64, step: f64, units: &[&str]) -> String {
+fn scaled(value: f64, units: &[&str]) -> String {
     let mut value = value;
     let mut units = units.iter();
     let mut unit = units.next().expect("a list of units is never empty");
     // What would be written as 1000 of a unit is one of the next.
-    while value.abs() >= step - 0.5 {
+    while value.abs() >= 999.5 {
         let Some(next) = units.next() else { break };
-        value /= step;
+        value /= 1000.0;
         unit = next;
     }
     format!("{} {unit}", digits(value))
@@ -56,7 +56,9 @@ pub fn digits(value: f64) -> String {
 pub fn ratio_beside(value: f64, limit: f64) -> String {
     let shown = digits(value);
     match shown.parse::<f64>() {
-        Ok(read) if (read > limit) == (value > limit) && (limit - 1.0).abs() >= 0.01 => shown,
+        Ok(read) if (read > limit) == (value > limit) && (limit == 1.0 || (limit - 1.0).abs() >= 0.01) => {
+            shown
+        }
         _ => format!("{value:.4}"),
     }
 }

@@ -83,59 +83,62 @@ fn empty(sheet: &mut Sheet, workload: &Workload) -> Made<String> {
         if cells.is_empty() {
             continue;
         }
-        let submitters = distinct(cells.iter().map(|cell| cell.submitters));
-        let maxes = distinct(cells.iter().map(|cell| cell.max));
-        let figure = &workload.figures[0];
         let _ = writeln!(text, "### Empty tasks, {setting}\n");
-        let over_max = submitters.iter().map(|&s| {
-            let line = cells.iter().filter(|cell| cell.submitters == s).cloned();
-            let line: Vec<_> = line.map(|cell| (cell.max as f64, cell)).collect();
-            sheet.curve_panel(
-                format!("{s} submitter{}", if s > 1 { "s" } else { "" }),
-                setting,
-                figure,
-                &line,
-            )
-        });
-        let spec = Curves {
-            title: format!("Empty tasks, {setting}: how the time per task grows with max"),
-            panels: over_max.collect(),
-            columns: 2,
-            x_title: "max",
-            x_names: x_names(&maxes),
-            one_scale: true,
-        };
-        text += &sheet.curves(&format!("empty-{setting}-max"), &spec)?;
-        let over_submitters = maxes.iter().map(|&max| {
-            let line = cells.iter().filter(|cell| cell.max == max).cloned();
-            let line: Vec<_> = line.map(|cell| (cell.submitters as f64, cell)).collect();
-            sheet.curve_panel(format!("max = {max}"), setting, figure, &line)
-        });
-        let spec = Curves {
-            title: format!("Empty tasks, {setting}: how the time per task grows with the submitters"),
-            panels: over_submitters.collect(),
-            columns: 2,
-            x_title: "submitters",
-            x_names: x_names(&submitters),
-            one_scale: true,
-        };
-        text += &sheet.curves(&format!("empty-{setting}-submitters"), &spec)?;
-        for s in submitters {
-            let line: Vec<&Cell> = cells.iter().filter(|cell| cell.submitters == s).collect();
-            let heads = line.iter().map(|cell| format!("max={}", cell.max)).collect();
-            let rows = sheet.run.pools(&POOLS).into_iter().map(|pool| {
-                let shown = line.iter().map(|cell| {
-                    let mutex = sheet.run.median(setting, cell, "mutex", Metric::Ns);
-                    let stat = sheet.run.stat(setting, cell, pool, Metric::Ns);
-                    stat.map_or("-".into(), |stat| with_ratio(&stat, mutex, Unit::Time))
-                });
-                (sheet.marked(pool), shown.collect())
-            });
-            let table = grid(&format!("S={s}"), heads, &rows.collect::<Vec<_>>());
-            text += &folded(&format!("Figures, {setting}, S={s}"), &table);
+        let over_max = empty_curves(sheet, workload, setting, "max", |cell| cell.max, |cell| cell.submitters);
+        text += &sheet.curves(&format!("empty-{setting}-max"), &over_max)?;
+        let over_submitters =
+            empty_curves(sheet, workload, setting, "submitters", |cell| cell.submitters, |cell| cell.max);
+        text += &sheet.curves(&format!("empty-{setting}-submitters"), &over_submitters)?;
+        for s in distinct(cells.iter().map(|cell| cell.submitters)) {
+            let line: Vec<Cell> = cells.iter().filter(|cell| cell.submitters == s).cloned().collect();
+            text += &folded(&format!("Figures, {setting}, S={s}"), &empty_table(sheet, setting, &line));
         }
     }
     Ok(text)
+}
+
+/// A panel for each value of `kind`, with the cells along `x` in it.
+fn empty_curves(
+    sheet: &Sheet,
+    workload: &Workload,
+    setting: &str,
+    x_title: &'static str,
+    x: fn(&Cell) -> u64,
+    kind: fn(&Cell) -> u64,
+) -> Curves {
+    let cells = sheet.run.cells("empty", Some(setting));
+    let panel = |value| {
+        let line = cells.iter().filter(|cell| kind(cell) == value);
+        let line: Vec<_> = line.map(|cell| (x(cell) as f64, cell.clone())).collect();
+        let title = match x_title {
+            "max" => format!("{value} submitter{}", if value > 1 { "s" } else { "" }),
+            _ => format!("max = {value}"),
+        };
+        sheet.curve_panel(title, setting, &workload.figures[0], &line)
+    };
+    Curves {
+        title: format!("Empty tasks, {setting}: how the time per task grows with {x_title}"),
+        panels: distinct(cells.iter().map(kind)).into_iter().map(panel).collect(),
+        columns: 2,
+        x_title,
+        x_names: x_names(&distinct(cells.iter().map(x))),
+        one_scale: true,
+    }
+}
+
+fn empty_table(sheet: &Sheet, setting: &str, line: &[Cell]) -> String {
+    let heads = line.iter().map(|cell| format!("max={}", cell.max)).collect();
+    let mut rows = Vec::new();
+    for pool in sheet.run.pools(&POOLS) {
+        let shown = line.iter().map(|cell| {
+            let mutex = sheet.run.median(setting, cell, "mutex", Metric::Ns);
+            let stat = sheet.run.stat(setting, cell, pool, Metric::Ns);
+            stat.map_or("-".into(), |stat| with_ratio(&stat, mutex, Unit::Time))
+        });
+        rows.push((sheet.marked(pool), shown.collect::<Vec<_>>()));
+    }
+    rows.retain(|(_, shown)| shown.iter().any(|shown| shown != "-"));
+    grid("", heads, &rows)
 }
 
 /// Bars for each cell and each figure, the settings side by side.
@@ -211,7 +214,9 @@ fn batch(sheet: &mut Sheet, workload: &Workload) -> Made<String> {
         for setting in &settings {
             let cells = all.iter().filter(|cell| cell.max == max).cloned();
             let cells: Vec<_> = cells.map(|cell| (cell.size as f64, cell)).collect();
-            panels.push(sheet.curve_panel(format!("max = {max}, {setting}"), setting, &figure, &cells));
+            let mut panel = sheet.curve_panel(format!("max = {max}, {setting}"), setting, &figure, &cells);
+            panel.marks.push(("ideal".into(), 1.0));
+            panels.push(panel);
         }
     }
     let spec = Curves {
