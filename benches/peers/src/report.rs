@@ -38,7 +38,8 @@ pub fn report(jsonl: &Path, out_md: &Path, svg_dir: &Path) -> Made {
     let named = |path: &Path| format!("{}: ", path.display());
     let text = fs::read_to_string(jsonl).map_err(|error| format!("{}{error}", named(jsonl)))?;
     let run = Run::parse(&text).map_err(|error| format!("{}{error}", named(jsonl)))?;
-    let misses = fs::read_to_string(svg_dir.join("misses.md")).unwrap_or_default();
+    let misses = svg_dir.join("misses.md");
+    let misses = if misses.exists() { fs::read_to_string(misses)? } else { String::new() };
     let folder = out_md.parent().and_then(|parent| svg_dir.strip_prefix(parent).ok()).unwrap_or(svg_dir);
     let (document, pictures) = document(&run, &misses, &folder.display().to_string())?;
 
@@ -83,7 +84,7 @@ fn fill(template: &str, values: &BTreeMap<&str, String>) -> Result<String, Strin
     while let Some((before, after)) = rest.split_once("{{") {
         let (name, after) = after.split_once("}}").ok_or("a place in the template has no end")?;
         text += before;
-        text += values.get(name).ok_or(format!("nothing to put in the place of {name}"))?;
+        text += values.get(name).ok_or(format!("nothing to put in the place of {name}"))?.trim_end();
         unused.retain(|unused| **unused != name);
         rest = after;
     }
@@ -140,10 +141,10 @@ fn warnings(run: &Run) -> String {
     let noisy = run.measures.iter().filter(|measure| measure.noise() > NOISY).count();
     if noisy > 0 {
         let all = run.measures.len();
-        let percent = units::digits(NOISY * 100.0);
+        let limit = units::Unit::Percent.tick(NOISY * 100.0);
         let _ = writeln!(
             text,
-            "**A noisy run: in {noisy} of {all} measurements, others used more than {percent} % of the machine.**\n"
+            "**A noisy run: in {noisy} of {all} measurements, others used more than {limit} of the machine.**\n"
         );
     }
     text

@@ -3,7 +3,7 @@
 use super::lines::{SETTINGS, Stat};
 use super::palette::rank;
 use super::sheet::Sheet;
-use super::units::digits;
+use super::units::ratio_beside;
 use super::workloads::{WORKLOADS, heading};
 
 /// Every cell in which another pool has a median below ours by more than the spread.
@@ -28,7 +28,7 @@ pub fn losses(sheet: &Sheet) -> Vec<(&'static str, String)> {
                         continue;
                     }
                     let show = |(pool, stat): &(&str, Stat)| {
-                        format!("{} {}", digits(stat.median / own.median), sheet.marked(pool))
+                        format!("{} {}", ratio_beside(stat.median / own.median, 1.0), sheet.marked(pool))
                     };
                     let ahead: Vec<String> = ahead.iter().map(show).collect();
                     let row = format!(

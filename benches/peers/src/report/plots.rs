@@ -19,6 +19,8 @@ const ROW: i32 = 18;
 /// Where the names of marks begin, and how high each is.
 const MARKS: i32 = 50;
 const MARK: i32 = 15;
+/// Room for a figure at the end of a bar.
+const FIGURE: i32 = 62;
 const TEXT: i32 = 15;
 const HEADING: i32 = 17;
 const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
@@ -42,8 +44,17 @@ pub struct BarPanel {
     pub marks: Vec<(String, f64)>,
 }
 
-/// Panels side by side. The first one decides the order of the rows.
-pub fn bars(title: &str, panels: &[BarPanel]) -> Made<String> {
+impl BarPanel {
+    fn values(&self) -> impl Iterator<Item = f64> + Clone {
+        let ends = self.bars.iter().flat_map(|bar| {
+            [bar.value, bar.from.unwrap_or(bar.value), bar.spread.map_or(bar.value, |spread| spread.1)]
+        });
+        ends.chain(self.marks.iter().map(|mark| mark.1))
+    }
+}
+
+/// Panels side by side, on one scale or each on its own. The first one decides the order of the rows.
+pub fn bars(title: &str, panels: &[BarPanel], one_scale: bool) -> Made<String> {
     let mut names: Vec<&str> = Vec::new();
     for panel in panels {
         let mut sorted: Vec<&Bar> = panel.bars.iter().collect();
@@ -66,26 +77,23 @@ pub fn bars(title: &str, panels: &[BarPanel]) -> Made<String> {
         for (place, panel) in panels.iter().enumerate() {
             let left = NAMES + width * place as i32;
             let area = root.clone().shrink((left, 0), (width, height));
-            bar_panel(&area, panel, &names, top, width - 12)?;
+            let alike = panels.iter().filter(|other| one_scale || std::ptr::eq(*other, panel));
+            let scale = Scale::fit(alike.flat_map(BarPanel::values));
+            bar_panel(&area, panel, &names, &scale, (top, width - 12))?;
         }
         Ok(())
     })
 }
 
-fn bar_panel(area: &Area, panel: &BarPanel, names: &[&str], top: i32, width: i32) -> Made {
+fn bar_panel(area: &Area, panel: &BarPanel, names: &[&str], scale: &Scale, (top, width): (i32, i32)) -> Made {
     write(area, &panel.title, (0, 36), TEXT, HPos::Left, INK)?;
     if panel.bars.is_empty() {
         return write(area, "not measured", (0, top + ROW / 2), TEXT, HPos::Left, OTHER);
     }
-    let marks = panel.marks.iter().map(|mark| mark.1);
-    let values = panel.bars.iter().flat_map(|bar| {
-        [bar.value, bar.from.unwrap_or(bar.value), bar.spread.map_or(bar.value, |spread| spread.1)]
-    });
-    let scale = Scale::fit(values.chain(marks));
     let (low, high) = scale.span();
     let bottom = top + ROW * names.len() as i32;
     // Right of the longest bar there is room for its figure.
-    let room = f64::from(width - 58) / (high - low);
+    let room = f64::from(width - FIGURE) / (high - low);
     let x = |value: f64| ((scale.at(value) - low) * room).round() as i32;
     bar_axis(
         area,
@@ -221,7 +229,7 @@ fn curve_panel<'p>(
     let y = |value: f64| place(y_scale, value, bottom, top);
     for tick in y_scale.ticks() {
         line(area, &[(left, y(tick)), (width, y(tick))], GRID, 1)?;
-        write(area, &panel.unit.tick(tick), (left - 4, y(tick)), TEXT - 1, HPos::Right, INK)?;
+        write(area, &panel.unit.tick(tick), (left - 4, y(tick)), TEXT, HPos::Right, INK)?;
     }
     line(area, &[(left, bottom), (width, bottom)], OTHER, 1)?;
     name_positions(area, x_names.iter().map(|(value, name)| (x(*value), name.as_str())), bottom)?;
@@ -257,7 +265,7 @@ fn name_positions<'n>(
         line(area, &[(x, bottom), (x, bottom + 3)], OTHER, 1)?;
         if x + width_of(name) / 2 < free {
             free = x - width_of(name) / 2 - 4;
-            write(area, name, (x, bottom + 12), TEXT - 1, HPos::Center, INK)?;
+            write(area, name, (x, bottom + 12), TEXT, HPos::Center, INK)?;
         }
     }
     Ok(())
@@ -340,7 +348,7 @@ fn write(area: &Area, text: &str, at: (i32, i32), size: i32, side: HPos, colour:
 /// Text that hides the lines under it.
 fn write_over(area: &Area, text: &str, (x, y): (i32, i32), colour: RGBColor) -> Made {
     area.draw(&Rectangle::new([(x - 1, y - 6), (x + width_of(text), y + 6)], WHITE.filled()))?;
-    write(area, text, (x, y), TEXT - 1, HPos::Left, colour)
+    write(area, text, (x, y), TEXT, HPos::Left, colour)
 }
 
 /// A white page with a heading. Nothing in it depends on anything but the lines, so neither do its bytes.

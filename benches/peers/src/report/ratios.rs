@@ -62,11 +62,12 @@ impl Ratios {
     pub fn part(&self, target: &'static str, limit: f64) -> Part {
         let Some(worst) = self.worst() else { return Part { target, reached: "-".into(), met: None } };
         let over = self.list.iter().filter(|ratio| ratio.value() > limit).count();
-        let mut reached = format!("at most {}", ratio_beside(worst.value(), limit));
-        let _ = write!(reached, " ({}, against {})", place(worst), worst.against);
-        if self.list.len() > 1 {
-            let _ = write!(reached, "; {} of {} cells met", self.list.len() - over, self.list.len());
+        let mut reached = ratio_beside(worst.value(), limit);
+        let all = self.list.len();
+        if all > 1 {
+            let _ = write!(reached, " at worst, {} of {all} cells met", all - over);
         }
+        let _ = write!(reached, " ({}, against {})", place(worst), worst.against);
         if self.missing > 0 {
             let _ = write!(reached, "; {} not measured", self.missing);
         }

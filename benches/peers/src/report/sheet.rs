@@ -47,11 +47,11 @@ impl Sheet<'_> {
         link
     }
 
-    pub fn bars(&mut self, name: &str, title: &str, panels: &[BarPanel]) -> Made<String> {
+    pub fn bars(&mut self, name: &str, title: &str, panels: &[BarPanel], one_scale: bool) -> Made<String> {
         if panels.iter().all(|panel| panel.bars.is_empty()) {
             return Ok(String::new());
         }
-        Ok(self.picture(name, title, bars(title, panels)?))
+        Ok(self.picture(name, title, bars(title, panels, one_scale)?))
     }
 
     pub fn curves(&mut self, name: &str, spec: &Curves) -> Made<String> {

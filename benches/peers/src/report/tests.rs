@@ -321,7 +321,7 @@ fn figures_have_three_digits() {
     let shown = [0.4, 203.14, 999.7, 28_000.0, 1.5e6, 2e9].map(|ns| units::Unit::Time.show(ns));
     assert_eq!(shown, ["0.400 ns", "203 ns", "1.00 µs", "28.0 µs", "1.50 ms", "2.00 s"]);
     assert_eq!(units::ratio_beside(0.15004, 0.15), "0.1500");
-    assert_eq!(units::digits(0.0434), "0.043");
+    assert_eq!([0.0434, 0.00012].map(units::digits), ["0.043", "0.00012"]);
 }
 
 /// Writes the made-up lines where `LINES` says, to look at what the report makes of them.

@@ -47,8 +47,9 @@ pub fn digits(value: f64) -> String {
         x if x >= 99.95 => format!("{value:.0}"),
         x if x >= 9.995 => format!("{value:.1}"),
         x if x >= 0.9995 => format!("{value:.2}"),
-        x if x >= 0.00995 => format!("{value:.3}"),
-        _ => format!("{value:.5}"),
+        x if x >= 0.0995 => format!("{value:.3}"),
+        // Two digits after all zeros.
+        x => format!("{value:.*}", (1.0 - x.log10().floor()) as usize),
     }
 }
 

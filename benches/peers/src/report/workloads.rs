@@ -165,7 +165,7 @@ fn by_setting(sheet: &mut Sheet, workload: &Workload) -> Made<String> {
             if figure.metric == Metric::Cpu {
                 name += "-cpu";
             }
-            text += &sheet.bars(&name, &title, &panels)?;
+            text += &sheet.bars(&name, &title, &panels, true)?;
         }
         text += &sheet.table(cell, workload.figures);
     }
@@ -243,7 +243,7 @@ fn blocked(sheet: &mut Sheet, workload: &Workload) -> Made<String> {
             |cell: &Cell| sheet.bar_panel(&cell.what, setting, cell, &workload.figures[0], Vec::new());
         let panels: Vec<BarPanel> = cells.iter().map(panel).collect();
         let title = format!("CPU used per second of waiting, {setting}");
-        text += &sheet.bars(&format!("blocked-{setting}"), &title, &panels)?;
+        text += &sheet.bars(&format!("blocked-{setting}"), &title, &panels, true)?;
     }
     for cell in sheet.run.cells("blocked", None) {
         text += &sheet.table(&cell, workload.figures);
@@ -269,7 +269,7 @@ fn sleeps(sheet: &mut Sheet, workload: &Workload) -> Made<String> {
             }
         }
         let title = format!("Sleeps of {cell}: time above the ideal");
-        text += &sheet.bars(&format!("sleeps-{}", cell.size), &title, &panels)?;
+        text += &sheet.bars(&format!("sleeps-{}", cell.size), &title, &panels, true)?;
         text += &sheet.table(&cell, workload.figures);
     }
     Ok(text)
@@ -293,7 +293,7 @@ fn fairness(sheet: &mut Sheet, workload: &Workload) -> Made<String> {
                 shares,
             ];
             let title = format!("Fairness among 8 submitters, {setting}");
-            text += &sheet.bars(&format!("fairness-{setting}"), &title, &panels)?;
+            text += &sheet.bars(&format!("fairness-{setting}"), &title, &panels, false)?;
         }
         text += &sheet.table(&cell, workload.figures);
     }
@@ -309,7 +309,7 @@ fn allocations(sheet: &mut Sheet, workload: &Workload) -> Made<String> {
         let panel = |figure| sheet.bar_panel(figure_title(figure), setting, &cell, figure, Vec::new());
         let panels: Vec<BarPanel> = workload.figures.iter().map(panel).collect();
         let label = if cell.max > 0 { format!("-{}", cell.max) } else { String::new() };
-        text += &sheet.bars(&format!("allocations{label}"), "Heap allocations per task", &panels)?;
+        text += &sheet.bars(&format!("allocations{label}"), "Heap allocations per task", &panels, false)?;
         text += &sheet.table(&cell, workload.figures);
     }
     Ok(text)
@@ -336,6 +336,7 @@ fn create(sheet: &mut Sheet, workload: &Workload) -> Made<String> {
                 panels.push(sheet.curve_panel(format!("{}, {what}", figure.name), setting, figure, &cells));
             }
         }
+        panels.retain(|panel| !panel.curves.is_empty());
         let spec = Curves {
             title: format!("Making and dropping a pool, {setting}"),
             panels,
@@ -368,7 +369,7 @@ fn floors(sheet: &mut Sheet, _: &Workload) -> Made<String> {
     };
     let panels: Vec<BarPanel> =
         SETTINGS.into_iter().map(panel).filter(|panel| !panel.bars.is_empty()).collect();
-    let mut text = sheet.bars("floors", "Floors", &panels)?;
+    let mut text = sheet.bars("floors", "Floors", &panels, true)?;
     let row = |name: &&str| {
         let shown = SETTINGS.iter().map(|setting| {
             let stat =
