@@ -40,6 +40,10 @@ pub(crate) fn program(name: &str, edits: &[Edit]) -> Result<PathBuf, Box<dyn Err
     let root = package.join("../..");
     let variants = package.join("target/variants");
     let copy = variants.join(name.replace([',', ' '], "-"));
+    for (file, ..) in edits {
+        fs::metadata(root.join(file)).map_err(|error| format!("{name} changes {file}: {error}"))?;
+    }
+    fs::create_dir_all(&copy)?;
     for source in SOURCES {
         let edited = |path: &Path| edited(path.strip_prefix(&root).unwrap_or(path), edits, fs::read(path)?);
         copy_all(&root.join(source), &copy.join(source), &edited)?;

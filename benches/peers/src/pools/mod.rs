@@ -19,6 +19,7 @@ use crate::{
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "others"), allow(dead_code, reason = "the others' groups"))]
 pub(crate) enum Group {
     Admit,
     Mutex,
