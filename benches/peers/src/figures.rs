@@ -142,9 +142,15 @@ fn allocations<V: Variant>(max: usize, effort: Effort) -> Figures {
     let pool = V::with_max(max);
     occupy(&pool, max);
     let joined = || workload::round_trip(&pool, n);
-    let detached = || workload::empty(&pool, 1, n);
+    let detached = || {
+        for _ in 0..n {
+            pool.spawn_detached(|| ());
+        }
+        pool.wait();
+    };
     // Once for what stays.
-    let _ = (joined(), detached());
+    joined();
+    detached();
     let (_, joined) = counted(joined);
     let (_, detached) = counted(detached);
     let each = |number: usize| number as f64 / n as f64;

@@ -8,8 +8,12 @@ use crate::{
 use std::{
     hint::{black_box, spin_loop},
     ptr,
-    sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering},
-    thread,
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread::{self, Thread},
     time::{Duration, Instant},
 };
 
@@ -33,19 +37,31 @@ pub(crate) fn figures(name: &str, effort: Effort) -> Option<Figures> {
     Some(timed(effort, floor))
 }
 
-/// Runs both at once, each on a core of its own if there are two, and returns what the second returns.
-fn on_two_cores<T>(first: impl FnOnce() + Send, second: impl FnOnce() -> T) -> T {
+/// Runs both at once, each on a core of its own if there are two, and returns what they return.
+fn on_two_cores<A: Send, B: Send>(
+    first: impl FnOnce() -> A + Send,
+    second: impl FnOnce() -> B + Send,
+) -> (A, B) {
     on_cores([0, cores().min(2) - 1], first, second)
 }
 
-fn on_cores<T>(at: [usize; 2], first: impl FnOnce() + Send, second: impl FnOnce() -> T) -> T {
+fn on_cores<A: Send, B: Send>(
+    at: [usize; 2],
+    first: impl FnOnce() -> A + Send,
+    second: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    // Two new threads, since the caller has to stay free to use all cores.
     thread::scope(|scope| {
-        scope.spawn(move || {
+        let first = scope.spawn(move || {
             pin(at[0]);
-            first();
+            first()
         });
-        pin(at[1]);
-        second()
+        let second = scope.spawn(move || {
+            pin(at[1]);
+            second()
+        });
+        let ends = "a floor does not panic";
+        (first.join().expect(ends), second.join().expect(ends))
     })
 }
 
@@ -59,18 +75,15 @@ fn cas(n: usize) -> Duration {
 
 /// Two threads add to the same number; the time is that of one addition by either.
 fn contended_cas(n: usize) -> Duration {
-    let (number, ready) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let other = || {
-        ready.store(true, Ordering::Release);
-        add(&number, n / 2);
-    };
-    on_two_cores(other, || {
-        spin_until(|| ready.load(Ordering::Acquire));
+    let (number, line) = (AtomicUsize::new(0), Barrier::new(2));
+    let half = || {
+        line.wait();
         let start = Instant::now();
-        add(&number, n - n / 2);
-        spin_until(|| number.load(Ordering::Relaxed) == n);
-        start.elapsed()
-    })
+        add(&number, n / 2 + 1);
+        (start, Instant::now())
+    };
+    let (first, second) = on_two_cores(half, half);
+    first.1.max(second.1) - first.0.min(second.0)
 }
 
 fn add(number: &AtomicUsize, n: usize) {
@@ -103,6 +116,7 @@ fn cache_line(n: usize) -> Duration {
         (1..=n).for_each(ask);
         start.elapsed()
     })
+    .1
 }
 
 fn park_on_one(n: usize) -> Duration {
@@ -115,20 +129,23 @@ fn park_on_two(n: usize) -> Duration {
 
 /// As [`cache_line`], but who waits sleeps.
 fn park(at: [usize; 2], n: usize) -> Duration {
-    let word = AtomicUsize::new(0);
-    let asker = thread::current();
-    // The asker has to know the other thread, whose handle it gets from the other.
-    let (hello, partner) = std::sync::mpsc::channel();
-    let answer = || {
-        hello.send(thread::current()).expect("the asker waits for it");
+    let word = &AtomicUsize::new(0);
+    // Each has to know the other to wake it.
+    let (to_asker, partner) = mpsc::channel::<Thread>();
+    let (to_answerer, asker) = mpsc::channel::<Thread>();
+    let hello = "the other says hello first";
+    let answer = move || {
+        to_asker.send(thread::current()).expect(hello);
+        let asker = asker.recv().expect(hello);
         for i in 0..=n {
             park_until(|| word.load(Ordering::Acquire) == 2 * i + 1);
             word.store(2 * i + 2, Ordering::Release);
             asker.unpark();
         }
     };
-    on_cores(at, answer, || {
-        let partner = partner.recv().expect("it says hello first");
+    let ask_all = move || {
+        to_answerer.send(thread::current()).expect(hello);
+        let partner = partner.recv().expect(hello);
         let ask = |i| {
             word.store(2 * i + 1, Ordering::Release);
             partner.unpark();
@@ -138,7 +155,8 @@ fn park(at: [usize; 2], n: usize) -> Duration {
         let start = Instant::now();
         (1..=n).for_each(ask);
         start.elapsed()
-    })
+    };
+    on_cores(at, answer, ask_all).1
 }
 
 /// What a wake costs who wakes, when the sleeper does sleep: the sleeper has 100 µs for it, which are not part
@@ -164,6 +182,7 @@ fn futex_wake(n: usize) -> Duration {
         }
         time
     })
+    .1
 }
 
 fn futex(word: &AtomicU32, operation: libc::c_int, value: u32) {
@@ -225,6 +244,7 @@ fn hand_off(n: usize) -> Duration {
         (1..=n).for_each(|i| spawn_and_join(black_box(i)));
         start.elapsed()
     })
+    .1
 }
 
 fn spin_until(done: impl Fn() -> bool) {
