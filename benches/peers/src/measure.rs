@@ -76,7 +76,9 @@ fn programs(steps: &[Step]) -> Result<BTreeMap<&'static str, PathBuf>, Box<dyn E
     let mut programs = BTreeMap::from([("", env::current_exe()?)]);
     for (name, edits) in VARIANTS {
         if steps.iter().flat_map(|step| &step.entrants).any(|entrant| entrant.name == name) {
-            eprintln!("building {name}");
+            if !edits.is_empty() {
+                eprintln!("building {name}");
+            }
             programs.insert(name, variants::program(name, edits)?);
         }
     }
@@ -90,7 +92,8 @@ fn machine(quick: bool, parts: &[String], steps: &[Step]) -> Value {
         let output = Command::new(program).args(arguments).current_dir(package).output();
         output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
     };
-    let commit = says("git", &["rev-parse", "--short", "HEAD"]);
+    let commit = Some(says("git", &["rev-parse", "--short", "HEAD"])).filter(|hash| !hash.is_empty());
+    let commit = commit.unwrap_or_else(|| "unknown".into());
     let dirty = if says("git", &["status", "--porcelain"]).is_empty() { "" } else { "-dirty" };
     let rustc = says("rustc", &["--version"]);
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
