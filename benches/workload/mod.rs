@@ -1,112 +1,110 @@
-//! What the benchmarks measure, each workload written once for both pools.
+//! What the benchmarks measure: each workload written once, over any pool that is a [`Variant`].
+//!
+//! Two programs use it: `benches/pool.rs` under criterion, for the lock-free pool and its mutex variant, and
+//! `benches/peers`, which adds the pools of other crates. A workload returns the time that it took; how
+//! much of it is enough, and what else is counted meanwhile, is for the caller to decide.
 
-use std::fmt;
-use std::hint::black_box;
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+#![allow(dead_code, reason = "each of the two programs uses a different part of it")]
+
+use std::{
+    hint::black_box,
+    panic::resume_unwind,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 #[path = "../../tests/support/mutex_pool.rs"]
 mod mutex_pool;
+mod work;
 
 pub(crate) use admit::Pool;
 pub(crate) use mutex_pool::MutexPool;
+pub(crate) use work::Work;
 
 /// A pool that can be measured.
-pub(crate) trait Variant: Sync {
+pub(crate) trait Variant: Send + Sync + 'static {
     const NAME: &'static str;
+    /// The largest maximum.
+    const MOST: usize = usize::MAX;
+    /// Whether a thread is made only when a task first needs it.
+    const LAZY: bool = false;
+    /// Whether `wait` is the pool's own.
+    const WAITS: bool = false;
+
+    type Handle: Join + Send + 'static;
 
     fn with_max(max: usize) -> Self;
-    /// Spawns an empty task and drops its handle at once.
-    fn spawn_detached(&self);
-    /// Spawns a task that returns `value`, and joins it.
-    fn spawn_and_join(&self, value: usize) -> usize;
+    /// Spawns a task whose result nobody wants.
+    fn spawn_detached(&self, task: impl FnOnce() + Send + 'static);
+    fn spawn(&self, task: impl FnOnce() -> usize + Send + 'static) -> Self::Handle;
+    /// Returns once no task runs, if nobody spawns meanwhile.
     fn wait(&self);
+}
+
+/// The right to the result of a task, or to its panic.
+pub(crate) trait Join {
+    fn join(self) -> thread::Result<usize>;
 }
 
 /// The two pools have the same methods and no trait in common.
 macro_rules! variant {
-    ($pool:ty, $name:literal) => {
+    ($pool:ty, $handle:ty, $name:literal, $most:expr) => {
         impl Variant for $pool {
             const NAME: &'static str = $name;
+            const MOST: usize = $most;
+            const LAZY: bool = true;
+            const WAITS: bool = true;
+
+            type Handle = $handle;
 
             fn with_max(max: usize) -> Self {
                 Self::new(max)
             }
 
-            fn spawn_detached(&self) {
-                drop(self.spawn(|| ()));
+            fn spawn_detached(&self, task: impl FnOnce() + Send + 'static) {
+                drop(self.spawn(task));
             }
 
-            fn spawn_and_join(&self, value: usize) -> usize {
-                let handle = self.spawn(move || value);
-                handle.join().expect("the task does not panic")
+            fn spawn(&self, task: impl FnOnce() -> usize + Send + 'static) -> Self::Handle {
+                self.spawn(task)
             }
 
             fn wait(&self) {
                 self.wait();
             }
         }
+
+        impl Join for $handle {
+            fn join(self) -> thread::Result<usize> {
+                self.join()
+            }
+        }
     };
 }
 
-variant!(Pool, "admit");
-variant!(MutexPool, "mutex");
+variant!(Pool, admit::JoinHandle<usize>, "admit", Pool::MAX);
+variant!(MutexPool, mutex_pool::JoinHandle<usize>, "mutex", MutexPool::MAX);
 
-/// One workload on a pool of one size.
-#[derive(Clone, Copy)]
-pub(crate) struct Cell {
-    pub(crate) max: usize,
-    work: Work,
-}
+/// How long a thread rests before each round trip of [`rested`].
+pub(crate) const REST: Duration = Duration::from_micros(300);
 
-#[derive(Clone, Copy)]
-enum Work {
-    Empty { submitters: usize },
-    RoundTrip,
-}
-
-impl Cell {
-    /// Everything that is measured.
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
-        let empty = [1, 2, 4, 8].into_iter().flat_map(|submitters| {
-            let work = Work::Empty { submitters };
-            [1, 4, 100].map(|max| Self { max, work })
-        });
-        let work = Work::RoundTrip;
-        empty.chain([1, 4].map(|max| Self { max, work }))
-    }
-
-    /// The time that `tasks` tasks take.
-    pub(crate) fn time<V: Variant>(self, pool: &V, tasks: usize) -> Duration {
-        match self.work {
-            Work::Empty { submitters } => empty(pool, submitters, tasks),
-            Work::RoundTrip => round_trip(pool, tasks),
-        }
-    }
-}
-
-impl fmt::Display for Cell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let max = self.max;
-        match self.work {
-            Work::Empty { submitters } => write!(f, "empty/S{submitters}/max{max}"),
-            Work::RoundTrip => write!(f, "round_trip/max{max}"),
-        }
-    }
-}
+/// How many tasks one batch has.
+pub(crate) const BATCH: usize = 100;
 
 /// The time from the first spawn of `tasks` empty tasks, shared out among the submitters, to the
 /// return of `wait` after the last one. Starting and ending the submitters is not part of it.
-fn empty<V: Variant>(pool: &V, submitters: usize, tasks: usize) -> Duration {
+pub(crate) fn empty<V: Variant>(pool: &V, submitters: usize, tasks: usize) -> Duration {
     let line = Barrier::new(submitters);
     let submitting = AtomicUsize::new(submitters);
     let submit = |tasks: usize| {
         line.wait();
         let start = Instant::now();
         for _ in 0..tasks {
-            pool.spawn_detached();
+            pool.spawn_detached(|| ());
         }
         // AcqRel: the spawns of all others come before the `wait` of whoever counts to the end.
         if submitting.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -115,25 +113,172 @@ fn empty<V: Variant>(pool: &V, submitters: usize, tasks: usize) -> Duration {
         (start, Instant::now())
     };
     let share = |i| tasks / submitters + usize::from(i < tasks % submitters);
-    let times: Vec<_> = thread::scope(|scope| {
-        let start = |i| {
-            let submit = &submit;
-            scope.spawn(move || submit(share(i)))
-        };
-        let threads: Vec<_> = (0..submitters).map(start).collect();
-        let times = threads.into_iter().map(|thread| thread.join());
-        times.map(|times| times.expect("no pool panics")).collect()
-    });
+    let times = on_threads(submitters, |i| submit(share(i)));
     let start = times.iter().map(|(start, _)| start).min();
     let end = times.iter().map(|(_, end)| end).max();
     *end.expect("somebody submits") - *start.expect("somebody submits")
 }
 
 /// The time of `tasks` spawns by one thread, each joined before the next one.
-fn round_trip<V: Variant>(pool: &V, tasks: usize) -> Duration {
+pub(crate) fn round_trip<V: Variant>(pool: &V, tasks: usize) -> Duration {
     let start = Instant::now();
     for value in 0..tasks {
-        black_box(pool.spawn_and_join(black_box(value)));
+        spawn_and_join(pool, value);
     }
     start.elapsed()
+}
+
+/// The time of `tasks` spawns, each joined, with a rest before each that is not part of the time.
+pub(crate) fn rested<V: Variant>(pool: &V, tasks: usize) -> Duration {
+    let mut time = Duration::ZERO;
+    for value in 0..tasks {
+        thread::sleep(REST);
+        let start = Instant::now();
+        spawn_and_join(pool, value);
+        time += start.elapsed();
+    }
+    time
+}
+
+/// As [`rested`] without the tasks: what the rests alone cost.
+pub(crate) fn rests(tasks: usize) {
+    for _ in 0..tasks {
+        thread::sleep(REST);
+    }
+}
+
+fn spawn_and_join<V: Variant>(pool: &V, value: usize) {
+    let value = black_box(value);
+    let result = pool.spawn(move || value).join();
+    black_box(result.unwrap_or_else(|panic| resume_unwind(panic)));
+}
+
+/// The time of `batches` times [`BATCH`] tasks of `work` fanned out and joined.
+pub(crate) fn batch<V: Variant>(pool: &V, work: Work, batches: usize) -> Duration {
+    let mut handles = Vec::with_capacity(BATCH);
+    let start = Instant::now();
+    for _ in 0..batches {
+        handles.extend((0..BATCH).map(|_| pool.spawn(move || work.run())));
+        for handle in handles.drain(..) {
+            black_box(handle.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+    }
+    start.elapsed()
+}
+
+/// The time from making a pool to the end of the last of `tasks` sleeps on it. Making it is a part because
+/// some pools start all their threads then, and others with the tasks.
+pub(crate) fn sleeps<V: Variant>(max: usize, tasks: usize, length: Duration) -> Duration {
+    let left = Arc::new(AtomicUsize::new(tasks));
+    let sleeper = thread::current();
+    let start = Instant::now();
+    let pool = V::with_max(max);
+    for _ in 0..tasks {
+        let (left, sleeper) = (left.clone(), sleeper.clone());
+        pool.spawn_detached(move || {
+            thread::sleep(length);
+            // Relaxed: only the number counts.
+            if left.fetch_sub(1, Ordering::Relaxed) == 1 {
+                sleeper.unpark();
+            }
+        });
+    }
+    // Relaxed: as above.
+    while left.load(Ordering::Relaxed) > 0 {
+        thread::park();
+    }
+    start.elapsed()
+}
+
+/// The time of `tasks` spawns, each of a task that panics and is joined. The caller silences the panic hook.
+pub(crate) fn panics<V: Variant>(pool: &V, tasks: usize) -> Duration {
+    let start = Instant::now();
+    for _ in 0..tasks {
+        let result = pool.spawn(|| panic!("on purpose")).join();
+        assert!(black_box(result).is_err(), "the panic came back as a value");
+    }
+    start.elapsed()
+}
+
+/// The time of making and dropping `pools` pools, one after the other, without a task.
+pub(crate) fn create<V: Variant>(max: usize, pools: usize) -> Duration {
+    let start = Instant::now();
+    for _ in 0..pools {
+        drop(black_box(V::with_max(max)));
+    }
+    start.elapsed()
+}
+
+/// As [`create`], but all threads of each pool have been there at once.
+pub(crate) fn create_with_threads<V: Variant>(max: usize, pools: usize) -> Duration {
+    let start = Instant::now();
+    for _ in 0..pools {
+        let pool = V::with_max(max);
+        occupy(&pool, max);
+        drop(pool);
+    }
+    start.elapsed()
+}
+
+/// Has `max` tasks run at once, so that every worker of the pool has been in use when it returns.
+pub(crate) fn occupy<V: Variant>(pool: &V, max: usize) {
+    let all = Arc::new(Barrier::new(max + 1));
+    for _ in 0..max {
+        let all = all.clone();
+        pool.spawn_detached(move || {
+            all.wait();
+        });
+    }
+    all.wait();
+}
+
+/// How evenly a pool serves its submitters.
+pub(crate) struct Shares {
+    /// The tasks of each submitter.
+    pub(crate) tasks: Vec<usize>,
+    /// The longest that one spawn took.
+    pub(crate) longest: Duration,
+    /// From the first spawn to the end of the last.
+    pub(crate) time: Duration,
+}
+
+/// What each submitter gets of a pool when all of them spawn empty tasks for about `period`.
+pub(crate) fn fairness<V: Variant>(pool: &V, submitters: usize, period: Duration) -> Shares {
+    let line = Barrier::new(submitters + 1);
+    let over = AtomicBool::new(false);
+    let submit = || {
+        let (mut tasks, mut longest) = (0, Duration::ZERO);
+        line.wait();
+        let mut last = Instant::now();
+        // Relaxed: nothing is read through it.
+        while !over.load(Ordering::Relaxed) {
+            pool.spawn_detached(|| ());
+            let now = Instant::now();
+            longest = longest.max(now - last);
+            last = now;
+            tasks += 1;
+        }
+        (tasks, longest)
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..submitters).map(|_| scope.spawn(submit)).collect();
+        line.wait();
+        let start = Instant::now();
+        thread::sleep(period);
+        // Relaxed: as above.
+        over.store(true, Ordering::Relaxed);
+        let ends = threads.into_iter().map(|thread| thread.join().expect("no pool panics"));
+        let (tasks, longest): (Vec<_>, Vec<_>) = ends.unzip();
+        let time = start.elapsed();
+        Shares { tasks, longest: longest.into_iter().max().expect("somebody submits"), time }
+    })
+}
+
+/// Runs `f` on `threads` threads at once and returns what each returned.
+fn on_threads<T: Send>(threads: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    thread::scope(|scope| {
+        let f = &f;
+        let threads: Vec<_> = (0..threads).map(|i| scope.spawn(move || f(i))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no pool panics")).collect()
+    })
 }

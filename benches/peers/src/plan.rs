@@ -1,0 +1,193 @@
+//! What a whole run measures, in which setting, how often.
+
+use crate::{
+    cell::{Cell, Effort, Kind},
+    floors::FLOORS,
+    pools::{self, Group},
+    system::cores,
+    variants::{NO_SPINNING, VARIANTS},
+    workload::Pool,
+};
+use std::time::Duration;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setting {
+    Free,
+    /// The process and all its threads on one core.
+    Pinned,
+    /// One busy process on each core beside it.
+    Busy,
+}
+
+impl Setting {
+    const ALL: [Setting; 3] = [Setting::Free, Setting::Pinned, Setting::Busy];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Setting::Free => "free",
+            Setting::Pinned => "pinned",
+            Setting::Busy => "busy",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Setting> {
+        Setting::ALL.into_iter().find(|setting| setting.name() == text)
+    }
+}
+
+/// One pool, or floor, that is measured in a cell.
+#[derive(Clone, Copy)]
+pub(crate) struct Entrant {
+    pub(crate) name: &'static str,
+    pub(crate) group: Group,
+    /// The name that the measuring program knows it by.
+    pub(crate) run_as: &'static str,
+    pub(crate) rounds: usize,
+}
+
+/// One cell in one setting, and all who take turns there.
+pub(crate) struct Step {
+    pub(crate) setting: Setting,
+    pub(crate) cell: Cell,
+    pub(crate) entrants: Vec<Entrant>,
+    pub(crate) effort: Effort,
+}
+
+impl Step {
+    pub(crate) fn rounds(&self) -> usize {
+        self.entrants.iter().map(|entrant| entrant.rounds).max().unwrap_or(0)
+    }
+
+    /// About how long it takes.
+    pub(crate) fn takes(&self) -> Duration {
+        let children: usize = self.entrants.iter().map(|entrant| entrant.rounds).sum();
+        self.cell.takes(self.effort) * children as u32
+    }
+}
+
+/// The steps whose names contain all of `parts`.
+pub(crate) fn plan(quick: bool, parts: &[String]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for setting in Setting::ALL {
+        // Beside a busy process a measurement has to last for many time slices.
+        let millis = match setting {
+            _ if quick => 2,
+            Setting::Busy => 120,
+            _ => 60,
+        };
+        let effort = Effort { quick, time: Duration::from_millis(millis) };
+        for cell in cells(setting, quick) {
+            let entrants = entrants(setting, cell).into_iter().filter(|entrant| {
+                let name = format!("{}/{cell}/{}", setting.name(), entrant.name);
+                parts.iter().all(|part| name.contains(part))
+            });
+            let rounds = |entrant: Entrant| Entrant {
+                rounds: if quick { 1 } else { rounds(setting, cell.kind, entrant.group) },
+                ..entrant
+            };
+            let entrants: Vec<_> = entrants.map(rounds).collect();
+            if !entrants.is_empty() {
+                steps.push(Step { setting, cell, entrants, effort });
+            }
+        }
+    }
+    steps
+}
+
+/// Odd, so that the median is one of the measured values.
+fn rounds(setting: Setting, kind: Kind, group: Group) -> usize {
+    match (kind, setting, group) {
+        // The counts do not vary.
+        (Kind::Allocations, ..) => 1,
+        (Kind::Sleeps | Kind::CreateWithThreads, ..) => 3,
+        (Kind::BlockedInSpawn | Kind::BlockedInWait | Kind::BlockedInJoin | Kind::Idle, ..) => 3,
+        (_, Setting::Free, Group::Unbounded) | (_, _, Group::Curve) => 5,
+        (_, Setting::Free, _) => 7,
+        (_, Setting::Busy, Group::Admit | Group::Mutex) => 5,
+        _ => 3,
+    }
+}
+
+fn cells(setting: Setting, quick: bool) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    let mut add = |kind, submitters, max, size| cells.push(Cell::new(kind, submitters, max, size));
+    if setting == Setting::Free {
+        add(Kind::Floor, 0, 0, 0);
+    }
+    for submitters in [1, 2, 4, 8] {
+        for max in [1, 2, 4, 16, 100] {
+            add(Kind::Empty, submitters, max, 0);
+        }
+    }
+    for max in [1, 4] {
+        add(Kind::RoundTrip, 1, max, 0);
+    }
+    add(Kind::Rested, 1, 1, 0);
+    for max in [cores(), 100] {
+        for size in [1, 10, 100] {
+            add(Kind::Batch, 1, max, size);
+        }
+    }
+    add(Kind::Panic, 1, 1, 0);
+    add(Kind::Fairness, 8, 1, 0);
+    if setting == Setting::Free {
+        add(Kind::Sleeps, 1, 100, 100);
+        add(Kind::Sleeps, 1, 1000, 10);
+        for kind in [Kind::BlockedInSpawn, Kind::BlockedInWait, Kind::BlockedInJoin, Kind::Idle] {
+            add(kind, 0, 4, 0);
+        }
+        add(Kind::Allocations, 1, 1, 0);
+        for max in [1, 100, 10_000, Pool::MAX] {
+            add(Kind::Create, 0, max, 0);
+        }
+        // Rayon takes seconds for a thousand.
+        for max in [1, 100, 1000].into_iter().filter(|max| !quick || *max < 1000) {
+            add(Kind::CreateWithThreads, 0, max, 0);
+        }
+    }
+    cells
+}
+
+fn entrants(setting: Setting, cell: Cell) -> Vec<Entrant> {
+    if cell.kind == Kind::Floor {
+        let floor = |&(name, _)| Entrant { name, group: Group::Floor, run_as: name, rounds: 0 };
+        return FLOORS.iter().map(floor).collect();
+    }
+    let pools = pools::all().filter(|pool| cell.suits(pool) && takes_part(setting, cell, pool.group));
+    let pools =
+        pools.map(|pool| Entrant { name: pool.name, group: pool.group, run_as: pool.name, rounds: 0 });
+    let [itself, others @ ..] = &pools.collect::<Vec<_>>()[..] else { return Vec::new() };
+    let variants = VARIANTS.iter().map(|&(name, _)| {
+        let group = if name == NO_SPINNING { Group::Admit } else { Group::Curve };
+        Entrant { name, group, ..*itself }
+    });
+    let variants = variants.filter(|variant| takes_part(setting, cell, variant.group));
+    [*itself].into_iter().chain(variants).chain(others.iter().copied()).collect()
+}
+
+fn takes_part(setting: Setting, cell: Cell, group: Group) -> bool {
+    let is_timed_only =
+        matches!(cell.kind, Kind::Empty | Kind::RoundTrip | Kind::Rested | Kind::Batch | Kind::Panic);
+    match group {
+        Group::Admit | Group::Mutex => true,
+        // Beside busy processes everything takes long, and the corners tell.
+        Group::Same if setting == Setting::Busy && cell.kind == Kind::Empty => {
+            matches!((cell.submitters, cell.max), (1 | 8, 1 | 100))
+        }
+        Group::Same => true,
+        Group::Unbounded => setting == Setting::Free && is_timed_only,
+        Group::Curve => setting != Setting::Pinned && is_on_the_curve(cell),
+        Group::Floor => false,
+    }
+}
+
+/// What shows whether threads look for too short or too long.
+fn is_on_the_curve(cell: Cell) -> bool {
+    match cell.kind {
+        Kind::Empty => (cell.submitters, cell.max) == (1, 1),
+        Kind::RoundTrip => cell.max == 1,
+        Kind::Rested => true,
+        Kind::Batch => (cell.max, cell.size) == (cores(), 1),
+        _ => false,
+    }
+}
