@@ -23,6 +23,7 @@ mod floors;
 mod measure;
 mod plan;
 mod pools;
+#[cfg(feature = "report")]
 mod report;
 mod system;
 mod variants;
@@ -31,14 +32,7 @@ mod workload;
 
 use cell::{Cell, Effort};
 use plan::Setting;
-use std::{
-    env,
-    error::Error,
-    hint,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{env, error::Error, hint, process::ExitCode, time::Duration};
 
 /// No measurement takes longer than so many seconds, unless it hangs.
 const LIMIT: u32 = 60;
@@ -49,11 +43,8 @@ fn main() -> ExitCode {
     let result = match words[..] {
         ["measure", "quick", ..] => measure::measure(true, &arguments[2..]),
         ["measure", ..] => measure::measure(false, &arguments[1..]),
-        ["report"] => report::report(
-            &root().join("docs/bench/results.jsonl"),
-            &root().join("docs/BENCHMARKS.md"),
-            &root().join("docs/bench"),
-        ),
+        #[cfg(feature = "report")]
+        ["report"] => report(),
         ["one", setting, pool, cell, effort, millis] => one(setting, pool, cell, effort, millis),
         ["spin", core] => spin(core),
         _ => Err("measure [quick] [PARTS OF NAMES...] | report".into()),
@@ -67,9 +58,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// The root of the repository.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+/// Makes the document and its pictures of what was measured last.
+#[cfg(feature = "report")]
+fn report() -> Result<(), Box<dyn Error>> {
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let bench = docs.join("bench");
+    report::report(&bench.join("results.jsonl"), &docs.join("BENCHMARKS.md"), &bench)
 }
 
 /// A child's work: prints the measured fields of a line.
