@@ -3,7 +3,8 @@
 //! A wake-up costs its maker 2.5 µs, and its sleeper up to 50 µs where a core has to be woken; an answer from a
 //! thread that runs already is there within 0.3 µs. So a thread that waits looks first, in three steps:
 //!
-//! 1. A few **bare** looks, if there is a second core: for answers from threads that run.
+//! 1. A few **bare** looks, if there is a second core, for answers from threads that run; not if the waits before were in
+//!    vain.
 //! 2. **Turns**: it gives way before each look, so that the thread it waits for can have this very core, for which
 //!    a sleep and a wake-up would pay too much. How many turns is for each thread to find out ([`Eagerness`]):
 //!    twice as many as the last answer took; half as many as before if none came, but one at least. After the
@@ -47,9 +48,18 @@ const ALONE: Duration = Duration::from_millis(300);
 
 /// Looks until `seen` holds, or for as long as it pays.
 pub(crate) fn for_an_answer(seen: impl Fn() -> bool) {
-    if LOOKING && !watch(BARE, &seen) {
-        EAGERNESS.with(|own| own.set(own.get().look(&seen)));
+    if LOOKING && (COLD.with(Cell::get) || !watch(BARE, &seen)) {
+        take_turns(&seen);
     }
+}
+
+// Apart, so that the quick way stays short.
+#[cold]
+#[inline(never)]
+fn take_turns(seen: &impl Fn() -> bool) {
+    let next = EAGERNESS.with(Cell::get).look(seen);
+    COLD.with(|own| own.set(next.in_vain > 0 && !next.tries_hard()));
+    EAGERNESS.with(|own| own.set(next));
 }
 
 /// Looks until `seen` holds, or about as long as it takes to wake a thread. Gives way only on a single core: where there
@@ -82,6 +92,10 @@ thread_local! {
     // loom's macro knows no `const` initialisers.
     #[allow(clippy::missing_const_for_thread_local)]
     static EAGERNESS: Cell<Eagerness> = Cell::new(Eagerness { turns: TURNS, in_vain: 0, alone: None });
+
+    /// Whether to leave the bare looks out.
+    #[allow(clippy::missing_const_for_thread_local)]
+    static COLD: Cell<bool> = Cell::new(false);
 }
 
 /// How many turns one thread takes before it sleeps.
@@ -97,7 +111,7 @@ struct Eagerness {
 impl Eagerness {
     /// Takes its turns; what it is like after that.
     fn look(mut self, seen: &impl Fn() -> bool) -> Eagerness {
-        let turns = if self.in_vain.is_power_of_two() {
+        let turns = if self.tries_hard() {
             TURNS
         } else if self.is_alone() {
             self.turns.max(BARE_TURNS)
@@ -110,6 +124,10 @@ impl Eagerness {
             }
         }
         Eagerness { turns: (self.turns / 2).max(1), in_vain: self.in_vain.wrapping_add(1), ..self }
+    }
+
+    fn tries_hard(&self) -> bool {
+        self.in_vain.is_power_of_two()
     }
 
     fn is_alone(&self) -> bool {
