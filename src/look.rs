@@ -1,7 +1,8 @@
 //! Looking before sleeping: how long a thread watches for an answer before it pays for a sleep and a wake-up.
 //!
 //! A wake-up costs its maker 2.5 µs, and its sleeper up to 50 µs where a core has to be woken; an answer from a
-//! thread that runs already is there within 0.1 to 0.5 µs, as near as the cores are. So a thread that waits looks first, in three steps:
+//! thread that runs already is there within 0.1 to 0.5 µs, as near as the cores are. So a thread that waits looks first,
+//! in three steps:
 //!
 //! 1. A few **bare** looks, if there is a second core, for answers from threads that run; not if the waits before were in
 //!    vain.
