@@ -597,6 +597,9 @@ FairnessR ==
 
 SpecR == InitR /\ [][NextR]_all /\ FairnessR
 
+\* For TLC (ACTION_CONSTRAINT): the first task never ends, and all else comes after.
+Endless == stopped = Nobody => stopped' = W(1)
+
 \* Positions as seen from the head, for TLC (VIEW) where they would grow without
 \* end: every guard compares them with each other, or finds their cells.
 From(p)  == IF p = 0 THEN None ELSE <<p - word.head>>

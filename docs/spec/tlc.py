@@ -28,11 +28,12 @@ SAFE_R = 'TypeOK MAXR ONCE RESULT WAKE RING FIFO WAIT FREE HELDR VACANT SHORT AS
 
 def pool(max, cells, submitters, waiters='', **more):
     """A configuration. Submitters are spawn, timed or try, with -join if they join and ! if the task panics; or
-    running, if the task runs when it begins. Waiters are wait or timed. `close`, `spurious` and `stop` say what
-    else may happen; with `refusals`, how many threads the system may refuse, it is a configuration of Refused.tla."""
+    running, if the task runs when it begins; endless, if it is the first of those and does not end. Waiters are wait
+    or timed. `close`, `spurious` and `stop` say what else may happen; with `refusals`, how many threads the system may
+    refuse, it is a configuration of Refused.tla."""
     return {'max': max, 'cells': cells, 'submitters': submitters.split(), 'waiters': waiters.split(),
             'close': more.get('close', False), 'spurious': more.get('spurious', False),
-            'stop': more.get('stop', False), 'refusals': more.get('refusals')}
+            'stop': more.get('stop', False) or submitters.startswith('endless'), 'refusals': more.get('refusals')}
 
 
 # name, how, configuration. `deadlock`: the invariants, and that nothing ends but at rest. `liveness`: and
@@ -57,6 +58,7 @@ FULL = [
     ('a waiter and its thread', 'liveness', pool(2, 2, 'running spawn', 'wait', spurious=True, stop=True)),
     ('all at once', 'deadlock', pool(1, 2, 'running timed timed', close=True, stop=True)),
     ('three cells', 'deadlock', pool(2, 3, 'running running spawn spawn-join')),
+    ('a slot aside, a task without end', 'deadlock', pool(2, 3, 'endless try spawn', refusals=2)),
     ('no thread, three submitters', 'deadlock', pool(1, 3, 'spawn spawn spawn', refusals=2)),
     ('no thread, the end', 'deadlock', pool(1, 3, 'spawn spawn', 'wait', close=True, refusals=1)),
     ('no thread, a thread stops', 'deadlock', pool(1, 3, 'spawn timed', close=True, stop=True, refusals=2)),
@@ -112,8 +114,8 @@ def tla2tools():
 def guarantees(conf):
     """Those that a configuration can break: there must be somebody to join, to wait, to be refused, ..."""
     kinds = ' '.join(conf['submitters'])
-    line = sum(not kind.startswith(('try', 'running')) for kind in conf['submitters'])
-    line -= conf['max'] - kinds.count('running')
+    line = sum(not kind.startswith(('try', 'running', 'endless')) for kind in conf['submitters'])
+    line -= conf['max'] - kinds.count('running') - kinds.count('endless')
     found = [('MAX', True), ('ONCE', True), ('WAKE', True), ('RESULT', 'join' in kinds), ('PANIC', 'join!' in kinds),
              ('FREE', 'join' in kinds), ('FIFO', line > 1), ('WAIT', conf['waiters']), ('END', conf['close']),
              ('REFUSE', conf['close'] or 'timed' in kinds or 'try' in kinds or conf['refusals']),
@@ -124,7 +126,8 @@ def guarantees(conf):
 def text(conf):
     parts = [f'max {conf["max"]}', f'cells {conf["cells"]}', ' '.join(conf['submitters'])]
     parts += [' '.join('waiter' if kind == 'wait' else 'timed-waiter' for kind in conf['waiters'])]
-    parts += [word for word in ('close', 'spurious', 'stop') if conf[word]]
+    stops = conf['stop'] and 'endless' not in conf['submitters']
+    parts += [word for word, here in (('close', conf['close']), ('spurious', conf['spurious']), ('stop', stops)) if here]
     parts += [f'{conf["refusals"]} refused'] if conf['refusals'] else []
     return ', '.join(part for part in parts if part)
 
@@ -149,7 +152,7 @@ def config(conf, checks, bug='none'):
         f'    Trying = {those(lambda kind: kind.startswith("try"), submitters)}',
         f'    Joining = {those(lambda kind: "-join" in kind, submitters)}',
         f'    Panics = {those(lambda kind: "!" in kind, submitters)}',
-        f'    Running = {those(lambda kind: kind.startswith("running"), submitters)}',
+        f'    Running = {those(lambda kind: kind in ("running", "endless"), submitters)}',
         f'    Waiters = {those(lambda kind: True, waiters)}',
         f'    TimedWaiters = {those(lambda kind: kind == "timed", waiters)}',
         f'    Closing = {str(conf["close"]).upper()}',
@@ -159,6 +162,8 @@ def config(conf, checks, bug='none'):
     ]
     if extended:
         lines.append(f'    Refusals = {conf["refusals"]}')
+    if 'endless' in submitters:
+        checks += '\nACTION_CONSTRAINT Endless'
     return '\n'.join(lines) + f'\n{checks}\n'
 
 
