@@ -41,6 +41,8 @@ def pool(max, cells, submitters, waiters='', **more):
 # Admit.cfg and Refused.cfg are the first checks of all.
 # A worker stopped for a lap (INHERIT) needs two slots and three more submitters, too many states to go through to
 # the end here: only the bug `noseal` gets so far. protocol_search.py goes through them.
+# A worker that goes on, a submitter refused beside it and another that queues up are more than a million states: there
+# only the bugs get so far, `once` as far as 600,000.
 CFG = pool(1, 2, 'spawn-join! timed', close=True)
 CFG_R = pool(1, 3, 'spawn spawn', refusals=1)
 QUICK = [
@@ -63,7 +65,6 @@ FULL = [
     ('no thread, the end', 'deadlock', pool(1, 3, 'spawn spawn', 'wait', close=True, refusals=1)),
     ('no thread, a thread stops', 'deadlock', pool(1, 3, 'spawn timed', close=True, stop=True, refusals=2)),
     ('a slot aside, the end', 'deadlock', pool(2, 2, 'running try', 'wait', close=True, refusals=1)),
-    ('a slot aside, somebody waits', 'deadlock', pool(2, 2, 'running try spawn', refusals=1)),
 ]
 
 # bug, what has to refute it, guarantees, configuration
@@ -127,7 +128,8 @@ def text(conf):
     parts = [f'max {conf["max"]}', f'cells {conf["cells"]}', ' '.join(conf['submitters'])]
     parts += [' '.join('waiter' if kind == 'wait' else 'timed-waiter' for kind in conf['waiters'])]
     stops = conf['stop'] and 'endless' not in conf['submitters']
-    parts += [word for word, here in (('close', conf['close']), ('spurious', conf['spurious']), ('stop', stops)) if here]
+    happens = {'close': conf['close'], 'spurious': conf['spurious'], 'stop': stops}
+    parts += [word for word, here in happens.items() if here]
     parts += [f'{conf["refusals"]} refused'] if conf['refusals'] else []
     return ', '.join(part for part in parts if part)
 
