@@ -18,7 +18,9 @@
 (* leaves out: the links and the tag of the stack of slots aside (it is a  *)
 (* sequence); that the count of threads falls again (when the first worker *)
 (* ends every slot is in the stack, and nobody looks); the difference      *)
-(* between Os and Full: both are `full` here.                              *)
+(* between Os and Full: both are `full` here.  Two looks are one step in    *)
+(* two places: that the pool is full, and whether slots lie aside for       *)
+(* nothing; that no thread is to be had, and whether there are workers.     *)
 (***************************************************************************)
 EXTENDS Admit
 
