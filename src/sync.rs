@@ -193,7 +193,6 @@ mod face {
         std::thread::sleep(Duration::from_millis(10));
     }
 
-    /// Runs `f`.
     pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
         f();
     }
@@ -233,9 +232,8 @@ mod face {
 
     type Bell = std::sync::Arc<loom::sync::Notify>;
 
-    /// Sleepers queue up here, each with a bell of its own. A bell rings for nothing once; so that it does
-    /// not do so in every sleep, which would never end, bells are used again. The `RefCell`s are never
-    /// borrowed where loom may switch threads.
+    /// Sleepers queue up here, each with a bell. A bell rings for nothing once; so that it does not do so in every sleep,
+    /// which would never end, bells are used again. The `RefCell`s are never borrowed where loom may switch threads.
     pub(crate) struct Futex {
         word: AtomicU32,
         sleepers: RefCell<Vec<Bell>>,
@@ -306,7 +304,9 @@ mod face {
 
     impl Drop for Futex {
         fn drop(&mut self) {
-            self.memory.with_mut(|_| ());
+            if !std::thread::panicking() {
+                self.memory.with_mut(|_| ());
+            }
         }
     }
 
