@@ -4,7 +4,7 @@ use crate::{
     allocator::counted,
     cell::{Cell, Effort, Kind},
     system::{Usage, cores},
-    workload::{self, Variant, Work, occupy},
+    workload::{self, Join, Variant, Work, occupy},
 };
 use serde_json::{Map, Value};
 use std::{
@@ -176,7 +176,7 @@ fn blocked<V: Variant>(kind: Kind, max: usize, effort: Effort) -> Figures {
                 };
                 pool.spawn(task)
             });
-            handles.map(|handle| thread::spawn(|| drop(workload::Join::join(handle)))).collect()
+            handles.map(|handle| thread::spawn(|| drop(handle.join()))).collect()
         }
         _ => {
             for _ in 0..max {
