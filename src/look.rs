@@ -4,18 +4,20 @@
 //! thread that runs already is there within 0.1 to 0.5 µs, as near as the cores are. So a thread that waits looks first,
 //! in three steps:
 //!
-//! 1. A few **bare** looks, if there is a second core, for answers from threads that run; not if the waits before were in
-//!    vain.
+//! 1. A few **bare** looks, if there is a second core, for answers from threads that run.
 //! 2. **Turns**: it gives way before each look, so that the thread it waits for can have this very core, for which
 //!    a sleep and a wake-up would pay too much. How many turns is for each thread to find out ([`Eagerness`]):
-//!    twice as many as the last answer took; half as many as before if none came, but one at least. After the
-//!    1st, 2nd, 4th, 8th ... wait in vain it takes as many as it ever does, for about as long as the dearest
-//!    wake-up: two threads that both sleep would never learn how near they are.
+//!    twice as many as the last answer took; half as many as before if none came, but one at least.
 //! 3. It sleeps.
 //!
-//! Whoever comes back from giving way only after most of a time slice shares the core with threads that have work of
-//! their own. The price of a sleep is less than that; so from then on, for a hundred times as long, the thread spends
-//! its turns with bare looks. One percent is thus the most that giving way can cost.
+//! Who looked in vain has little hope the next time, and leaves out what only hope can pay for. But two threads that both
+//! sleep would never learn how near they are; so after the 1st, 2nd, 4th, 8th ... wait in vain a thread hopes again, and
+//! takes as many turns as it ever does, for about as long as the dearest wake-up.
+//!
+//! Whoever comes back from giving way only after most of a time slice shares the core with threads that have work to do,
+//! strangers or workers with long tasks. A sleep costs less than that; so from then on, for a hundred times as long, the
+//! thread spends its turns with bare looks, and fewer of them, since others want the core. One percent is thus the most
+//! that giving way can cost.
 //!
 //! docs/BENCHMARKS.md has the curves that chose the numbers, docs/DECISIONS.md what was tried before.
 
@@ -35,8 +37,8 @@ const TURNS: u32 = 150;
 /// Bare looks instead of giving way once: about as long.
 const LOOKS_A_TURN: u32 = 15;
 
-/// The fewest turns while they are bare looks: about as long as the system call that an answer spares.
-const BARE_TURNS: u32 = 10;
+/// What a thread takes in hope where its turns are bare looks: about as long as the system calls that an answer spares.
+const BARE_TURNS: u32 = 20;
 
 /// Bare looks of a submitter for a worker that comes back: about as long as the wake-up it spares.
 const RETURN: u32 = 100;
@@ -49,7 +51,7 @@ const ALONE: Duration = Duration::from_millis(300);
 
 /// Looks until `seen` holds, or for as long as it pays.
 pub(crate) fn for_an_answer(seen: impl Fn() -> bool) {
-    if LOOKING && (COLD.with(Cell::get) || !watch(BARE, &seen)) {
+    if LOOKING && !(EAGERNESS.with(|own| own.get().in_vain.hopes()) && watch(BARE, &seen)) {
         take_turns(&seen);
     }
 }
@@ -58,16 +60,14 @@ pub(crate) fn for_an_answer(seen: impl Fn() -> bool) {
 #[cold]
 #[inline(never)]
 fn take_turns(seen: &impl Fn() -> bool) {
-    let next = EAGERNESS.with(Cell::get).look(seen);
-    COLD.with(|own| own.set(next.in_vain > 0 && !next.tries_hard()));
-    EAGERNESS.with(|own| own.set(next));
+    EAGERNESS.with(|own| own.set(own.get().look(seen)));
 }
 
 /// Looks until `seen` holds, or about as long as it takes to wake a thread. Gives way only on a single core: where there
 /// are more, tasks would take turns that could run at once.
 pub(crate) fn for_a_worker(seen: impl Fn() -> bool) {
     if LOOKING && cores() > 1 {
-        watch(RETURN, &seen);
+        RETURNS.with(|own| own.set(own.get().and(own.get().hopes() && watch(RETURN, &seen))));
     } else if LOOKING {
         EAGERNESS.with(|own| {
             let mut eagerness = own.get();
@@ -92,19 +92,34 @@ fn watch(looks: u32, seen: &impl Fn() -> bool) -> bool {
 thread_local! {
     // loom's macro knows no `const` initialisers.
     #[allow(clippy::missing_const_for_thread_local)]
-    static EAGERNESS: Cell<Eagerness> = Cell::new(Eagerness { turns: TURNS, in_vain: 0, alone: None });
+    static EAGERNESS: Cell<Eagerness> =
+        Cell::new(Eagerness { turns: TURNS, in_vain: InVain(0), alone: None });
 
-    /// Whether to leave the bare looks out.
+    /// For workers that come back.
     #[allow(clippy::missing_const_for_thread_local)]
-    static COLD: Cell<bool> = Cell::new(false);
+    static RETURNS: Cell<InVain> = Cell::new(InVain(0));
+}
+
+/// How many waits were in vain since the last answer.
+#[derive(Clone, Copy)]
+struct InVain(u32);
+
+impl InVain {
+    fn hopes(self) -> bool {
+        self.0 == 0 || self.0.is_power_of_two()
+    }
+
+    /// After one more wait.
+    fn and(self, answered: bool) -> InVain {
+        if answered { InVain(0) } else { InVain(self.0.wrapping_add(1)) }
+    }
 }
 
 /// How many turns one thread takes before it sleeps.
 #[derive(Clone, Copy)]
 struct Eagerness {
     turns: u32,
-    /// Waits in vain since the last answer.
-    in_vain: u32,
+    in_vain: InVain,
     /// Until then it does not give way.
     alone: Option<Deadline>,
 }
@@ -112,23 +127,16 @@ struct Eagerness {
 impl Eagerness {
     /// Takes its turns; what it is like after that.
     fn look(mut self, seen: &impl Fn() -> bool) -> Eagerness {
-        let turns = if self.tries_hard() {
-            TURNS
-        } else if self.is_alone() {
-            self.turns.max(BARE_TURNS)
-        } else {
-            self.turns
+        let turns = match (self.in_vain.hopes(), self.is_alone()) {
+            (false, _) => self.turns,
+            (true, true) => self.turns.max(BARE_TURNS),
+            (true, false) if self.in_vain.0 == 0 => self.turns,
+            (true, false) => TURNS,
         };
-        for turn in 1..=turns {
-            if self.turn(seen) {
-                return Eagerness { turns: (2 * turn + 1).min(TURNS), in_vain: 0, ..self };
-            }
-        }
-        Eagerness { turns: (self.turns / 2).max(1), in_vain: self.in_vain.wrapping_add(1), ..self }
-    }
-
-    fn tries_hard(&self) -> bool {
-        self.in_vain.is_power_of_two()
+        let taken = (1..=turns).find(|_| self.turn(seen));
+        self.turns = taken.map_or((self.turns / 2).max(1), |taken| (2 * taken + 1).min(TURNS));
+        self.in_vain = self.in_vain.and(taken.is_some());
+        self
     }
 
     fn is_alone(&self) -> bool {
