@@ -18,13 +18,15 @@ ENUMS = {
         'out',
         'pop_loaded', 'pop_linked',                  # the word was idle; the link of its top is read
         'look_loaded', 'look_deep',                  # waiters and closers: the depth of the word loaded is read
+        'flag_loaded',                               # settlers: a word in which nothing waits, to clear `short` in it
         'hold',                                      # owns a slot
         'push_loaded', 'push_deep', 'push_numbered', 'push_linked', 'push_ready',
     ]),
 }
 PUSHING = 'push_loaded push_deep push_numbered push_linked push_ready'
 HOLDING = 'hold ' + PUSHING
-LOADED = 'pop_loaded pop_linked look_loaded look_deep ' + PUSHING
+QUIET = 'pop_loaded pop_linked flag_loaded ' + PUSHING          # has loaded a word in which nothing waited
+LOADED = 'look_loaded look_deep ' + QUIET
 DEEP = 'look_deep push_deep push_numbered push_linked push_ready'
 
 # A state as it is packed: idle with top and tag, or busy with count and head. What is remembered has count 0.
@@ -43,6 +45,7 @@ SIGNATURE = {
     'step': ('Thread', 'Step'), 'mine': ('Thread', 'Slot'),
     'seen_idle': ('Thread', 'Bool'), 'seen_top': ('Thread', 'Slot'), 'seen_tag': ('Thread', 'tag'),
     'seen_head': ('Thread', 'position'),             # the word that was loaded
+    'seen_tail': ('Thread', 'position'),             # ghost: the tail of the line by then
     'read_idle': ('Thread', 'Bool'), 'read_top': ('Thread', 'Slot'), 'read_tag': ('Thread', 'tag'),
     'read_head': ('Thread', 'position'),             # the link that was read
     'read_depth': ('Thread', 'depth'),               # the depth that was read, 0 for a busy word
@@ -108,6 +111,11 @@ INVARIANT = [
         one_of(s.step(t), 'pop_loaded pop_linked'), s.seen_idle(t)))),
     ('a new push has a new number', lambda s: forall(lambda t: If(
         one_of(s.step(t), 'push_numbered push_linked push_ready'), s.pushes(s.mine(t)) > s.pushed(s.mine(t))))),
+    # WORD-2: a word that is there again has kept its place in the line: while its top lay in the stack, or by its head.
+    ('WORD-2: the tail of the word that was loaded', lambda s: forall(lambda t: If(
+        one_of(s.step(t), QUIET),
+        If(Not(s.seen_idle(t)), s.seen_tail(t) == s.seen_head(t)),
+        If(names_present_push(s, t), s.seen_tail(t) == s.line)))),
     # WORD-1: as long as the CAS can succeed, what was read is what stands there.
     ('WORD-1: the link that was read', lambda s: forall(lambda t: If(
         And(s.step(t) == 'pop_linked', names_present_push(s, t)),
@@ -128,7 +136,7 @@ INVARIANT = [
 
 def loaded(s, t, step):
     return s.but(step=[(t, step)], seen_idle=[(t, s.idle)], seen_top=[(t, s.top)], seen_tag=[(t, s.tag)],
-                 seen_head=[(t, s.head)])
+                 seen_head=[(t, s.head)], seen_tail=[(t, s.line + s.waiting)])
 
 
 def still_seen(s, t):
@@ -229,6 +237,19 @@ def look_fails(s, t):
     return s.step(t) == 'look_deep', s.but(step=[(t, 'out')])
 
 
+def load_for_flag(s, t):
+    """A settler: nothing waits, and nothing lies aside; a CAS of the same word but for `short` is to say so."""
+    return And(s.step(t) == 'out', s.waiting == 0), loaded(s, t, 'flag_loaded')
+
+
+def clear_flag(s, t):
+    return And(s.step(t) == 'flag_loaded', still_seen(s, t)), s.but(step=[(t, 'out')])
+
+
+def flag_fails(s, t):
+    return s.step(t) == 'flag_loaded', s.but(step=[(t, 'out')])
+
+
 def hand(s, t, u):
     """A submitter hands its slot to a worker, with the mail."""
     return (And(t != u, s.step(t) == 'hold', s.step(u) == 'out'),
@@ -246,7 +267,8 @@ def take(s):
 
 
 ACTIONS = [load_for_pop, read_link, pop, pop_fails, load_for_push, read_depth, number, write_link, write_depth, push,
-           push_fails, load_for_look, look_depth, show, look_fails, hand, count, take]
+           push_fails, load_for_look, look_depth, show, look_fails, load_for_flag, clear_flag, flag_fails, hand, count,
+           take]
 
 # --- what follows --------------------------------------------------------------------------------------------
 
@@ -293,6 +315,8 @@ STEPS = [
     ('E-TAKE is TAKE', 'take', lambda s, n: row_holds('TAKE', s, n)),
     ('WORD-1: a successful pop read the right link', 'pop', lambda s, n, t: And(
         *(getattr(s, 'read_' + part)(t) == getattr(s, 'link_' + part)(s.top) for part in PACKED))),
+    ('WORD-2: nothing was counted between the load and the CAS', 'pop push clear_flag', lambda s, n, t: And(
+        s.seen_tail(t) == s.line + s.waiting, n.line + n.waiting == s.line + s.waiting)),
     ('WORD-1: a successful push read the right depth', 'push', lambda s, n, t: s.read_depth(t) == ite(
         s.idle, s.depth(s.top), term(0))),
 ]
@@ -346,6 +370,11 @@ def pop_to_one_less(s, t):
     return And(s.step(t) == 'pop_linked', still_seen(s, t)), after.but(tag=s.pushes(s.read_top(t)) + 1)
 
 
+def clear_without_comparing(s, t):
+    """The bit is cleared by an operation that takes no word to compare."""
+    return s.step(t) == 'flag_loaded', s.but(step=[(t, 'out')])
+
+
 def hand_and_keep(s, t, u):
     """The submitter keeps the slot that it has handed over."""
     return (And(t != u, s.step(t) == 'hold', s.step(u) == 'out'),
@@ -361,5 +390,7 @@ BROKEN = [
     ('push without comparing', push_without_comparing, 'push',
      ['links lead down', 'depth is rank', 'idle is that a slot is free']),
     ('pop restores another state', pop_to_one_less, 'pop', ['the word names the top in its last push']),
+    ('short cleared without comparing', clear_without_comparing, 'clear_flag',
+     ['WORD-2: nothing was counted between the load and the CAS']),
     ('handed over and kept', hand_and_keep, 'hand', ['a slot held is in no stack and has one owner']),
 ]
