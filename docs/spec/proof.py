@@ -12,10 +12,11 @@ proof_word.py     the word as 64 bits: every transition of src/word.rs is its ro
 proof_counts.py   counts, quiescence, the end: MAX, WAIT, CLOSE
 proof_stack.py    the tagged stack of free slots, step by step: WORD-1, no slot lost or owned twice
 proof_queue.py    the queue, step by step, with laps and holes: WAKE, ONCE, RING-1, RING-2, RING-3, FIFO
+proof_aside.py    slots set aside where threads are refused: MAX, no slot left there for good
 proof_guards.py   (full) no guard of transitions.tsv is idle
 proof_terms.py    how formulas are written, and how the solvers are asked
 
-The four share transitions.tsv: guards and changes of the word's and the cells' events are read from it. Lines
+The five share transitions.tsv: guards and changes of the word's and the cells' events are read from it. Lines
 named *vectors* tie the bits to the code: tests/word.rs runs the shipped functions over the file.
 
 Against proofs of nothing: *witnesses* are states in which the invariant holds and something goes on (and one for
@@ -33,12 +34,16 @@ What is assumed, and left out:
 * A step that only reads the word is taken together with what it decides on, or followed by a CAS that is allowed
   to succeed more often than the shipped one; where a thread could be overtaken in between, and it matters (link
   and depth; the cell of an installer, the head of a sweeper, the cell and the seat of a worker), the steps are apart.
-* Left out: `short` and slots set aside (in the table, but free to change), bounced tasks (to be read as claimed),
-  mail, joins, and the sleep of a submitter on its task's state. That these sleepers are woken is loom's part.
+* Only proof_aside.py knows that threads are refused. In the other parts `short` is free to change, a slot aside is one
+  that somebody holds, and a bounced task is to be read as claimed; proof_aside.py in turn knows no tasks, only how
+  many wait.
+* Left out: mail, joins, and the sleep of a submitter on its task's state. That these sleepers are woken is loom's
+  part. Left out too are the links and the tag of the stack of slots aside: a push or pop of it is one step.
 * No liveness: what is shown is that a sleeper is always somebody's charge, and that the slots that its charge needs
-  are held by somebody who has a step to take; not that the scheduler lets him take it.
-* The parts are proved one by one. They meet in the table: the counts of proof_counts.py and the stack's `free` and
-  the queue's `free` change by the same rows, and proof_stack.py shows that its steps are those rows.
+  are held by somebody who has a step to take (or lie aside, while every slot with a thread is held); that a slot aside
+  is always somebody's charge; not that the scheduler lets him take his step.
+* The parts are proved one by one. They meet in the table: the counts of proof_counts.py and proof_aside.py and the
+  `free` of the stack and of the queue change by the same rows, and proof_stack.py shows that its steps are those rows.
 """
 import os
 import subprocess
@@ -76,6 +81,7 @@ def main():
     if sys.argv[1:] not in ([], ['quick'], ['full'], ['--write'], ['--check']):
         sys.exit(__doc__)
     with_solvers()
+    import proof_aside
     import proof_counts
     import proof_guards
     import proof_queue
@@ -99,7 +105,8 @@ def main():
         for system, guarantees, module in [
                 (proof_counts.COUNTS, 'MAX WAIT END WORD-2', proof_counts),
                 (proof_stack.STACK, 'MAX WORD-1 WORD-2', proof_stack),
-                (proof_queue.QUEUE, 'WAKE ONCE MAX RING-1 RING-2 RING-3 FIFO', proof_queue)]:
+                (proof_queue.QUEUE, 'WAKE ONCE MAX RING-1 RING-2 RING-3 FIFO', proof_queue),
+                (proof_aside.ASIDE, 'MAX WAIT END', proof_aside)]:
             check(f'{system.name}: invariant', guarantees, 'conditions', system.prove)
             check(f'{system.name}: witnesses', guarantees, 'models', lambda: system.witness(module.SCENARIOS))
             for name, broken, instead_of, parts in module.BROKEN:

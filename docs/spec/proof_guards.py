@@ -4,6 +4,7 @@ A few guards are not there for safety. They are listed with the reason, and it i
 the same size exists without them, so that the list stays true.
 """
 from proof_terms import *
+import proof_aside
 import proof_counts
 import proof_queue
 
@@ -17,8 +18,8 @@ USES = {
     'TAKE': [(proof_counts.COUNTS, 'take'), (proof_queue.QUEUE, 'take')],
     'WATCH': [(proof_counts.COUNTS, 'watch')],
     'CLOSE': [(proof_counts.COUNTS, 'close')],
-    'SHORT': [(proof_counts.COUNTS, 'short')],
-    'UNSHORT': [(proof_counts.COUNTS, 'unshort')],
+    'SHORT': [(proof_counts.COUNTS, 'short'), (proof_aside.ASIDE, 'mark'), (proof_aside.ASIDE, 'show_again')],
+    'UNSHORT': [(proof_counts.COUNTS, 'unshort'), (proof_aside.ASIDE, 'clear')],
     'INSTALL': [(proof_queue.QUEUE, 'find_free'), (proof_queue.QUEUE, 'install')],
     'CLAIM': [(proof_queue.QUEUE, 'claim')],
     'WITHDRAW': [(proof_queue.QUEUE, 'withdraw')],
