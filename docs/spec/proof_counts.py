@@ -21,7 +21,7 @@ ENUMS = {
 SIGNATURE = {
     'max': 'count', 'room': 'count',
     **{field: 'count' for field in FIELDS}, 'wave': 'wave',
-    'held': 'count',                    # how many slots are not free: their tasks run, or are about to, or they lie aside
+    'held': 'count',                    # how many slots are not free: their tasks run, or soon will; or they lie aside
     'overs': 'count',                   # how often a CAS has brought about `closed` and quiescent
     'ticket': 'ticket',
     'step': ('Thread', 'Step'), 'kept': ('Thread', 'wave'), 'paper': ('Thread', 'ticket'),
