@@ -93,7 +93,7 @@ thread_local! {
     // loom's macro knows no `const` initialisers.
     #[allow(clippy::missing_const_for_thread_local)]
     static EAGERNESS: Cell<Eagerness> =
-        Cell::new(Eagerness { turns: TURNS, in_vain: InVain(0), alone: None });
+        Cell::new(Eagerness { turns: BARE_TURNS, in_vain: InVain(0), alone: None });
 
     /// For workers that come back.
     #[allow(clippy::missing_const_for_thread_local)]
