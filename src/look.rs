@@ -43,6 +43,9 @@ const BARE_TURNS: u32 = 20;
 /// Bare looks of a submitter for a worker that comes back: about as long as the wake-up it spares.
 const RETURN: u32 = 100;
 
+/// How many looks for a worker in vain cost no hope yet: one wake-up spared pays for several.
+const PATIENCE: u32 = 32;
+
 /// Most of a time slice.
 const SLICE: Duration = Duration::from_millis(2);
 
@@ -51,7 +54,7 @@ const ALONE: Duration = Duration::from_millis(300);
 
 /// Looks until `seen` holds, or for as long as it pays.
 pub(crate) fn for_an_answer(seen: impl Fn() -> bool) {
-    if LOOKING && !(EAGERNESS.with(|own| own.get().in_vain.hopes()) && watch(BARE, &seen)) {
+    if LOOKING && !(EAGERNESS.with(|own| own.get().in_vain.hopes(0)) && watch(BARE, &seen)) {
         take_turns(&seen);
     }
 }
@@ -67,7 +70,7 @@ fn take_turns(seen: &impl Fn() -> bool) {
 /// are more, tasks would take turns that could run at once.
 pub(crate) fn for_a_worker(seen: impl Fn() -> bool) {
     if LOOKING && cores() > 1 {
-        RETURNS.with(|own| own.set(own.get().and(own.get().hopes() && watch(RETURN, &seen))));
+        RETURNS.with(|own| own.set(own.get().and(own.get().hopes(PATIENCE) && watch(RETURN, &seen))));
     } else if LOOKING {
         EAGERNESS.with(|own| {
             let mut eagerness = own.get();
@@ -105,8 +108,8 @@ thread_local! {
 struct InVain(u32);
 
 impl InVain {
-    fn hopes(self) -> bool {
-        self.0 == 0 || self.0.is_power_of_two()
+    fn hopes(self, patience: u32) -> bool {
+        self.0 <= patience || self.0.is_power_of_two()
     }
 
     /// After one more wait.
@@ -127,7 +130,7 @@ struct Eagerness {
 impl Eagerness {
     /// Takes its turns; what it is like after that.
     fn look(mut self, seen: &impl Fn() -> bool) -> Eagerness {
-        let turns = match (self.in_vain.hopes(), self.is_alone()) {
+        let turns = match (self.in_vain.hopes(0), self.is_alone()) {
             (false, _) => self.turns,
             (true, true) => self.turns.max(BARE_TURNS),
             (true, false) if self.in_vain.0 == 0 => self.turns,
