@@ -7,6 +7,7 @@ mod internals;
 use internals::*;
 
 use std::{
+    error::Error,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Barrier,
@@ -62,6 +63,8 @@ fn without_any_worker_the_closure_comes_back() {
     assert_eq!(refused.into_inner()(), 2);
     let refused = pool.spawn_timeout(Duration::MAX, || 7).unwrap_err();
     assert!(matches!(refused, TrySpawnError::Os(..)), "{refused:?}");
+    let reason = refused.source().expect("the system said why").to_string();
+    assert!(refused.to_string().contains(&reason), "{refused} without {reason}");
     assert_eq!(refused.into_inner()(), 7);
     let inside = tracked.clone();
     let spawned = catch_unwind(AssertUnwindSafe(|| drop(pool.spawn(move || drop(inside)))));
