@@ -23,14 +23,17 @@ type Floor = fn(usize) -> Duration;
 pub(crate) const FLOORS: [(&str, Floor); 9] = [
     ("cas", cas),
     ("cas, 2 threads", contended_cas),
-    ("cache line there and back", cache_line),
+    (CACHE_LINE, cache_line),
     ("park, unpark on one core", park_on_one),
     ("park, unpark on two cores", park_on_two),
     ("futex wake", futex_wake),
     ("allocation", allocation),
     ("thread spawn and join", spawn_and_join),
-    ("spinning hand-off", hand_off),
+    (HAND_OFF, hand_off),
 ];
+
+pub(crate) const CACHE_LINE: &str = "cache line there and back";
+pub(crate) const HAND_OFF: &str = "spinning hand-off";
 
 pub(crate) fn figures(name: &str, effort: Effort) -> Option<Figures> {
     let &(_, floor) = FLOORS.iter().find(|(known, _)| *known == name)?;

@@ -2,7 +2,7 @@
 
 use crate::{
     cell::{Cell, Effort, Kind},
-    floors::FLOORS,
+    floors::{CACHE_LINE, FLOORS, HAND_OFF},
     pools::{self, Group},
     system::cores,
     variants::{NO_SPINNING, VARIANTS},
@@ -149,9 +149,9 @@ fn cells(setting: Setting, quick: bool) -> Vec<Cell> {
 }
 
 fn entrants(setting: Setting, cell: Cell) -> Vec<Entrant> {
+    let floor = |name| Entrant { name, group: Group::Floor, run_as: name, rounds: 0 };
     if cell.kind == Kind::Floor {
-        let floor = |&(name, _)| Entrant { name, group: Group::Floor, run_as: name, rounds: 0 };
-        return FLOORS.iter().map(floor).collect();
+        return FLOORS.iter().map(|&(name, _)| floor(name)).collect();
     }
     let pools = pools::all().filter(|pool| cell.suits(pool) && takes_part(setting, cell, pool.group));
     let pools =
@@ -162,7 +162,18 @@ fn entrants(setting: Setting, cell: Cell) -> Vec<Entrant> {
         Entrant { name, group, ..*itself }
     });
     let variants = variants.filter(|variant| takes_part(setting, cell, variant.group));
-    [*itself].into_iter().chain(variants).chain(others.iter().copied()).collect()
+    let beside = beside(setting, cell.kind).into_iter().map(floor);
+    [*itself].into_iter().chain(beside).chain(variants).chain(others.iter().copied()).collect()
+}
+
+/// The floor that takes its turns beside the pool, since how near the cores are changes from one moment to the next: the
+/// one that the target speaks of, or the one that tells what the machine was like.
+fn beside(setting: Setting, kind: Kind) -> Option<&'static str> {
+    match (setting, kind) {
+        (Setting::Free, Kind::RoundTrip) => Some(HAND_OFF),
+        (Setting::Free, Kind::Empty) => Some(CACHE_LINE),
+        _ => None,
+    }
 }
 
 fn takes_part(setting: Setting, cell: Cell, group: Group) -> bool {

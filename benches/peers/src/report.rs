@@ -6,6 +6,7 @@
 mod curve;
 mod lines;
 mod losses;
+mod nearness;
 mod palette;
 mod plots;
 mod ratios;

@@ -43,6 +43,8 @@ pub struct Measure {
     pub size: u64,
     pub pool: String,
     pub group: String,
+    #[serde(default)]
+    pub round: u64,
     pub ns: Option<f64>,
     pub cpu_ns: Option<f64>,
     pub switches: Option<f64>,
@@ -77,7 +79,7 @@ impl Measure {
         }
     }
 
-    fn cell(&self) -> Cell {
+    pub fn cell(&self) -> Cell {
         let what = match self.extra.get("what") {
             Some(Value::String(what)) => what.clone(),
             _ if self.extra.get("threads").and_then(Value::as_u64).is_some_and(|n| n > 0) => {

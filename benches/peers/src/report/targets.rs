@@ -1,6 +1,7 @@
 //! The targets of "The speed", each computed from the lines.
 
 use super::lines::{Cell, MAXES, Metric, Run, SUBMITTERS, Stat};
+use super::nearness::nearness;
 use super::ratios::{Part, Ratio, Ratios, bold};
 use super::sheet::grid;
 use super::units::{Unit, digits, ratio_beside};
@@ -86,7 +87,7 @@ fn empty_mutex(run: &Run) -> Row {
         id: "empty-mutex",
         title: "Empty tasks, against the mutex variant",
         parts: vec![ratios.part("at most 0.15 of the mutex variant in every (S, max) cell", 0.15)],
-        detail: empty_grid(&ratios, |_| 0.15),
+        detail: empty_grid(&ratios, |_| 0.15) + &nearness(run),
     }
 }
 
@@ -122,17 +123,7 @@ fn corner(run: &Run) -> Row {
 fn round_trip(run: &Run) -> Row {
     let cells: Vec<Cell> =
         run.cells("round_trip", Some("free")).into_iter().filter(|cell| cell.max == 1).collect();
-    let mut ratios = Ratios::default();
-    for cell in cells {
-        let own = run.median("free", &cell, "admit", Metric::Ns);
-        let against = "spinning hand-off".to_string();
-        match (own, run.floor("free", &against)) {
-            (Some(own), Some(other)) => {
-                ratios.list.push(Ratio { setting: "free", cell, own, other, against })
-            }
-            _ => ratios.missing += 1,
-        }
-    }
+    let ratios = Ratios::new(run, "free", &cells, Metric::Ns, &["spinning hand-off"]);
     Row {
         id: "round-trip",
         title: "Round trip back to back",

@@ -132,6 +132,14 @@ fn lines() -> Vec<Value> {
         for (floor, ns) in FLOORS {
             lines.push(measure("free", "floor", floor, "floor", round, 1.0, &json!({"ns": ns})));
         }
+        for (workload, floor, ns) in
+            [("round_trip", "spinning hand-off", 300.0), ("empty", "cache line there and back", 200.0)]
+        {
+            for mut cell in cells(workload) {
+                cell["ns"] = json!(if round == 0 { ns / 2.0 } else { ns });
+                lines.push(measure("free", workload, floor, "floor", round, 1.0, &cell));
+            }
+        }
         for setting in SETTINGS {
             for workload in SCHEMA.iter().filter(|workload| **workload != "floor") {
                 for (cell, (pool, group, times)) in cells(workload)
@@ -270,6 +278,17 @@ fn losses_are_listed() {
             .contains("| free | Panics max=1 | time per task | 2.02 µs | 0.495 kanal; 0.600 threadpool † |")
     );
     assert!(document.contains("**Panics:** **not explained yet**"));
+}
+
+/// Goal: a round counts as near or far by the cache line of that very round, and the floor beside a pool is the one that counts.
+#[test]
+fn floors_are_taken_where_they_were_measured() {
+    let document = made(&lines()).0;
+    // One round of three is near, in each of the five cells of a line.
+    assert!(document.contains("| S=1 | 5 | 100 ns | "), "near rounds");
+    let row = document.lines().find(|line| line.starts_with("| round-trip |")).unwrap();
+    // 404 ns of ours over 303, not over the 280 of the floors.
+    assert!(row.contains("1.33"), "{row}");
 }
 
 /// Goal: what spoils a run stands above its figures.

@@ -150,8 +150,7 @@ fn by_setting(sheet: &mut Sheet, workload: &Workload) -> Made<String> {
             let panels: Vec<BarPanel> = SETTINGS
                 .iter()
                 .map(|setting| {
-                    let marks =
-                        if place == 0 { floor_marks(sheet.run, workload.name, setting) } else { Vec::new() };
+                    let marks = if place == 0 { floor_marks(sheet.run, cell, setting) } else { Vec::new() };
                     sheet.bar_panel(setting, setting, cell, figure, marks)
                 })
                 .filter(|panel| !panel.bars.is_empty())
@@ -189,16 +188,18 @@ pub fn heading(workload: &str) -> &str {
 }
 
 /// What nobody who hands a task to another thread can beat.
-fn floor_marks(run: &Run, workload: &str, setting: &str) -> Vec<(String, f64)> {
-    let names: &[&str] = match (workload, setting) {
+fn floor_marks(run: &Run, cell: &Cell, setting: &str) -> Vec<(String, f64)> {
+    let names: &[&str] = match (cell.workload.as_str(), setting) {
         ("round_trip", "pinned") => &["park, unpark on one core"],
         ("round_trip", _) => &["spinning hand-off", "park, unpark on two cores"],
         ("rested", "pinned") => &["park, unpark on one core"],
         ("rested", _) => &["park, unpark on two cores"],
         _ => &[],
     };
-    // Floors may have been measured in the free setting alone.
-    let floor = |name: &&str| run.floor(setting, name).or_else(|| run.floor("free", name));
+    // Beside the pools; or else with the other floors, perhaps in the free setting alone.
+    let beside = |name: &&str| run.median(setting, cell, name, Metric::Ns);
+    let floor =
+        |name: &&str| beside(name).or_else(|| run.floor(setting, name)).or_else(|| run.floor("free", name));
     names.iter().filter_map(|name| Some((name.to_string(), floor(name)?))).collect()
 }
 
