@@ -1,8 +1,8 @@
 //! Looking before sleeping: how long a thread watches for an answer before it pays for a sleep and a wake-up.
 //!
 //! A wake-up costs its maker 2.5 µs, and its sleeper up to 50 µs where a core has to be woken; an answer from a
-//! thread that runs already is there within 0.1 to 0.5 µs, as near as the cores are. So a thread that waits looks first,
-//! in three steps:
+//! thread that runs already is there within 0.1 to 1 µs, as near as the cores are. So a thread that waits looks first, in
+//! three steps:
 //!
 //! 1. A few **bare** looks, if there is a second core, for answers from threads that run.
 //! 2. **Turns**: it gives way before each look, so that the thread it waits for can have this very core, for which
@@ -10,9 +10,10 @@
 //!    twice as many as the last answer took; half as many as before if none came, but one at least.
 //! 3. It sleeps.
 //!
-//! Who looked in vain has little hope the next time, and leaves out what only hope can pay for. But two threads that both
-//! sleep would never learn how near they are; so after the 1st, 2nd, 4th, 8th ... wait in vain a thread hopes again, and
-//! takes as many turns as it ever does, for about as long as the dearest wake-up.
+//! Who looked in vain has little hope the next time, and leaves out what only hope can pay for: of the bare looks, if no
+//! answer came during them; of the turns, if it slept. But two threads that both sleep would never learn how near they
+//! are; so after the 1st, 2nd, 4th, 8th ... time in vain a thread hopes again, and takes as many turns as it ever does, for about
+//! as long as the dearest wake-up.
 //!
 //! Whoever comes back from giving way only after most of a time slice shares the core with threads that have work to do,
 //! strangers or workers with long tasks. A sleep costs less than that; so from then on, for a hundred times as long, the
@@ -28,8 +29,8 @@ use crate::sync::{Deadline, EXPLORED, cores, spin_loop, thread_local, yield_now}
 /// Whether to look at all. Where schedules are explored a look is one schedule more, and finds nothing new.
 pub(crate) const LOOKING: bool = !EXPLORED;
 
-/// Bare looks before the first turn: 0.5 µs where one takes 27 ns.
-const BARE: u32 = 20;
+/// Bare looks before the first turn: 1.6 µs where one takes 27 ns.
+const BARE: u32 = 60;
 
 /// The most turns, 0.4 µs each.
 const TURNS: u32 = 150;
@@ -54,7 +55,7 @@ const ALONE: Duration = Duration::from_millis(300);
 
 /// Looks until `seen` holds, or for as long as it pays.
 pub(crate) fn for_an_answer(seen: impl Fn() -> bool) {
-    if LOOKING && !(EAGERNESS.with(|own| own.get().in_vain.hopes(0)) && watch(BARE, &seen)) {
+    if LOOKING && !BARES.with(|own| watch_in_hope(own, 0, BARE, &seen)) {
         take_turns(&seen);
     }
 }
@@ -70,7 +71,7 @@ fn take_turns(seen: &impl Fn() -> bool) {
 /// are more, tasks would take turns that could run at once.
 pub(crate) fn for_a_worker(seen: impl Fn() -> bool) {
     if LOOKING && cores() > 1 {
-        RETURNS.with(|own| own.set(own.get().and(own.get().hopes(PATIENCE) && watch(RETURN, &seen))));
+        RETURNS.with(|own| watch_in_hope(own, PATIENCE, RETURN, &seen));
     } else if LOOKING {
         EAGERNESS.with(|own| {
             let mut eagerness = own.get();
@@ -78,6 +79,13 @@ pub(crate) fn for_a_worker(seen: impl Fn() -> bool) {
             own.set(eagerness);
         });
     }
+}
+
+/// Bare looks, if `in_vain` leaves hope; whether `seen` held.
+fn watch_in_hope(in_vain: &Cell<InVain>, patience: u32, looks: u32, seen: &impl Fn() -> bool) -> bool {
+    let answered = in_vain.get().hopes(patience) && watch(looks, seen);
+    in_vain.set(in_vain.get().and(answered));
+    answered
 }
 
 /// Some bare looks; none on a single core, where nobody could answer meanwhile.
@@ -94,16 +102,21 @@ fn watch(looks: u32, seen: &impl Fn() -> bool) -> bool {
 
 thread_local! {
     // loom's macro knows no `const` initialisers.
+    /// Bare looks.
+    #[allow(clippy::missing_const_for_thread_local)]
+    static BARES: Cell<InVain> = Cell::new(InVain(0));
+
+    /// Turns.
     #[allow(clippy::missing_const_for_thread_local)]
     static EAGERNESS: Cell<Eagerness> =
         Cell::new(Eagerness { turns: BARE_TURNS, in_vain: InVain(0), alone: None });
 
-    /// For workers that come back.
+    /// Looks for a worker that comes back.
     #[allow(clippy::missing_const_for_thread_local)]
     static RETURNS: Cell<InVain> = Cell::new(InVain(0));
 }
 
-/// How many waits were in vain since the last answer.
+/// How many looks of one kind were in vain since the last answer to them.
 #[derive(Clone, Copy)]
 struct InVain(u32);
 
@@ -112,7 +125,7 @@ impl InVain {
         self.0 <= patience || self.0.is_power_of_two()
     }
 
-    /// After one more wait.
+    /// After one more.
     fn and(self, answered: bool) -> InVain {
         if answered { InVain(0) } else { InVain(self.0.wrapping_add(1)) }
     }

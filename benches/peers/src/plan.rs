@@ -195,7 +195,7 @@ fn takes_part(setting: Setting, cell: Cell, group: Group) -> bool {
 /// What shows whether threads look for too short or too long.
 fn is_on_the_curve(cell: Cell) -> bool {
     match cell.kind {
-        Kind::Empty => (cell.submitters, cell.max) == (1, 1),
+        Kind::Empty => matches!((cell.submitters, cell.max), (1, 1) | (2, 2)),
         Kind::RoundTrip => cell.max == 1,
         Kind::Rested => true,
         Kind::Batch => (cell.max, cell.size) == (cores(), 1),

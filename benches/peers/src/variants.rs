@@ -13,9 +13,9 @@ type Edit = (&'static str, &'static str, &'static str);
 pub(crate) const VARIANTS: [(&str, &[Edit]); 11] = [
     (NO_SPINNING, &[("src/look.rs", "const LOOKING: bool = !EXPLORED;", "const LOOKING: bool = false;")]),
     ("admit, bare 0", &[("src/look.rs", BARE, "const BARE: u32 = 0;")]),
-    ("admit, bare 10", &[("src/look.rs", BARE, "const BARE: u32 = 10;")]),
-    ("admit, bare 20", &[]),
-    ("admit, bare 100", &[("src/look.rs", BARE, "const BARE: u32 = 100;")]),
+    ("admit, bare 20", &[("src/look.rs", BARE, "const BARE: u32 = 20;")]),
+    ("admit, bare 60", &[]),
+    ("admit, bare 200", &[("src/look.rs", BARE, "const BARE: u32 = 200;")]),
     ("admit, bare 1000", &[("src/look.rs", BARE, "const BARE: u32 = 1000;")]),
     ("admit, turns 0", &[("src/look.rs", TURNS, "const TURNS: u32 = 0;")]),
     ("admit, turns 1", &[("src/look.rs", TURNS, "const TURNS: u32 = 1;")]),
@@ -25,7 +25,7 @@ pub(crate) const VARIANTS: [(&str, &[Edit]); 11] = [
 ];
 
 pub(crate) const NO_SPINNING: &str = "admit, no spinning";
-const BARE: &str = "const BARE: u32 = 20;";
+const BARE: &str = "const BARE: u32 = 60;";
 const TURNS: &str = "const TURNS: u32 = 150;";
 
 /// Everything that the two packages are built from.
