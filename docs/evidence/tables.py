@@ -36,8 +36,8 @@ def table(head, body):
 
 
 # The full run's figure where there is one.
-known = {(row[0], row[1]): row + ['quick'] for row in rows('quick.tsv')}
-known.update({(row[0], row[1]): row + ['full'] for row in rows('full.tsv')})
+known = {(row[0], row[1], row[7]): row + ['quick'] for row in rows('quick.tsv')}
+known.update({(row[0], row[1], row[7]): row + ['full'] for row in rows('full.tsv')})
 known = [known[key] for key in sorted(known)]
 unseen = dict(rows('unseen.tsv'))
 
@@ -58,7 +58,7 @@ def matrix():
 
 
 def details(methods):
-    body = [[row[0], row[1], row[2], row[3], f'{number(row[4])} {row[5]}', row[6], row[7], row[8]]
+    body = [[row[0], row[1], row[2], row[3], f'{number(row[4])} {row[5]}', row[6], row[8], row[9]]
             for row in known if row[0] in methods]
     return table(['method', 'check', 'guarantees', 'bound', 'explored', 'seconds', 'date', 'run'], body)
 
