@@ -7,7 +7,7 @@
 //! 1. A few **bare** looks, if there is a second core, for answers from threads that run.
 //! 2. **Turns**: it gives way before each look, so that the thread it waits for can have this very core, for which
 //!    a sleep and a wake-up would pay too much. How many turns is for each thread to find out ([`Eagerness`]):
-//!    twice as many as the last answer took; half as many as before if none came, but one at least.
+//!    twice as many as the last answer took; half as many as before if none came, down to none.
 //! 3. It sleeps.
 //!
 //! Who looked in vain has little hope the next time, and leaves out what only hope can pay for: of the bare looks, if no
@@ -41,11 +41,12 @@ const LOOKS_A_TURN: u32 = 15;
 /// What a thread takes in hope where its turns are bare looks: about as long as the system calls that an answer spares.
 const BARE_TURNS: u32 = 20;
 
-/// Bare looks of a submitter for a worker that comes back: about as long as the wake-up it spares.
-const RETURN: u32 = 100;
+/// Bare looks of a submitter for a worker that comes back, 11 µs: for as long as one takes to wake up and run a short task. If
+/// none comes the tasks are long, and worth one more thread at work.
+const RETURN: u32 = 400;
 
-/// How many looks for a worker in vain cost no hope yet: one wake-up spared pays for several.
-const PATIENCE: u32 = 32;
+/// How many looks for a worker in vain cost no hope yet: those for which the first workers wake up are.
+const PATIENCE: u32 = 8;
 
 /// Most of a time slice.
 const SLICE: Duration = Duration::from_millis(2);
@@ -150,7 +151,7 @@ impl Eagerness {
             (true, false) => TURNS,
         };
         let taken = (1..=turns).find(|_| self.turn(seen));
-        self.turns = taken.map_or((self.turns / 2).max(1), |taken| (2 * taken + 1).min(TURNS));
+        self.turns = taken.map_or(self.turns / 2, |taken| (2 * taken + 1).min(TURNS));
         self.in_vain = self.in_vain.and(taken.is_some());
         self
     }

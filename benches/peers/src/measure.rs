@@ -1,7 +1,7 @@
 //! The run: a fresh process for each pool, cell and round, in turns.
 //!
-//! Within a round the pools of a cell follow each other, and from round to round the order turns around, so that what
-//! changes on the machine meanwhile meets all of them alike. What other processes used is told for a round as a
+//! Within a round the pools of a cell follow each other, and from round to round the order turns around and another one
+//! is first, so that what changes on the machine meanwhile, and what the one before leaves behind, meets all of them alike. What other processes used is told for a round as a
 //! whole, since the kernel counts it in hundredths of a second.
 
 use crate::{
@@ -136,6 +136,8 @@ impl Run {
         let mut failed = Vec::new();
         for round in 0..step.rounds() {
             let mut turns: Vec<_> = step.entrants.iter().filter(|entrant| round < entrant.rounds).collect();
+            let first = round % turns.len();
+            turns.rotate_left(first);
             if round % 2 == 1 {
                 turns.reverse();
             }

@@ -102,7 +102,12 @@ fn rounds(setting: Setting, kind: Kind, group: Group) -> usize {
         (Kind::Sleeps | Kind::CreateWithThreads, ..) => 3,
         (Kind::BlockedInSpawn | Kind::BlockedInWait | Kind::BlockedInJoin | Kind::Idle, ..) => 3,
         (_, Setting::Free, Group::Unbounded) | (_, _, Group::Curve) => 5,
-        (_, Setting::Free, _) => 7,
+        // Short, and decided by how the threads meet.
+        (Kind::RoundTrip | Kind::Rested, Setting::Free, Group::Admit | Group::Mutex | Group::Floor) => 21,
+        (_, Setting::Free, Group::Admit | Group::Mutex | Group::Floor) => 11,
+        (_, Setting::Free, Group::Same) => 7,
+        // Decided by whose time slice ends when.
+        (Kind::Batch, Setting::Busy, Group::Admit | Group::Mutex) => 9,
         (_, Setting::Busy, Group::Admit | Group::Mutex) => 5,
         _ => 3,
     }
