@@ -18,29 +18,41 @@ use std::{
 use crate::{
     evidence,
     probe::{ALL_RMW, FUSSY},
-    sync::RESTLESS,
+    sync::{GLANCES, RESTLESS},
     trace,
 };
 
-/// How many preemptions an execution may have; `None` is as many as there are: to the end.
+/// What of a model's executions is explored.
+#[derive(Clone, Copy)]
 pub(crate) struct Bounds {
-    /// In every test run: as shipped, and all-RMW.
+    /// How many preemptions an execution may have in every test run: as shipped, and all-RMW. `None` is as many as there are:
+    /// to the end.
     quick: [Option<usize>; 2],
-    /// In the wide run (`ADMIT_WIDE=1`).
+    /// The same in the wide run (`ADMIT_WIDE=1`).
     wide: [Option<usize>; 2],
+    /// Whether a thread looks once before it sleeps.
+    glances: bool,
 }
 
 /// Every execution.
-pub(crate) const TO_THE_END: Bounds = Bounds { quick: [None; 2], wide: [None; 2] };
+pub(crate) const TO_THE_END: Bounds = Bounds { quick: [None; 2], wide: [None; 2], glances: true };
 
 /// Every execution, but within `quick` preemptions in a quick all-RMW run.
 pub(crate) const fn to_the_end_or(quick: usize) -> Bounds {
-    Bounds { quick: [None, Some(quick)], wide: [None; 2] }
+    Bounds { quick: [None, Some(quick)], ..TO_THE_END }
 }
 
 /// As many preemptions as said; all-RMW one more, since there are far fewer executions where no load is stale.
 pub(crate) const fn within(quick: usize, wide: usize) -> Bounds {
-    Bounds { quick: [Some(quick), Some(quick + 1)], wide: [Some(wide), Some(wide + 1)] }
+    Bounds { quick: [Some(quick), Some(quick + 1)], wide: [Some(wide), Some(wide + 1)], ..TO_THE_END }
+}
+
+impl Bounds {
+    /// No thread looks before it sleeps; it may look any number of times. A look may read any stale value, and each of
+    /// them is one execution more of all that follows. What is seen by looking is explored in the parts, which do look.
+    pub(crate) const fn without_looks(self) -> Bounds {
+        Bounds { glances: false, ..self }
+    }
 }
 
 /// How a model is run.
@@ -70,10 +82,11 @@ fn is_set(name: &str) -> bool {
 /// Explores `model`, which checks the guarantees named, within the bounds, in every mode. `ADMIT_MODE` picks
 /// one. Every change of the word and the ring is looked up in the table of transitions meanwhile.
 pub(crate) fn check(name: &str, guarantees: &str, bounds: Bounds, model: fn()) {
-    let bounds = if is_set("ADMIT_WIDE") { bounds.wide } else { bounds.quick };
+    let within = if is_set("ADMIT_WIDE") { bounds.wide } else { bounds.quick };
+    GLANCES.set(bounds.glances);
     let wanted = std::env::var("ADMIT_MODE").ok();
     for mode in MODES.iter().filter(|mode| wanted.as_ref().is_none_or(|wanted| wanted == mode.name)) {
-        let bound = bounds[usize::from(mode.rmw)];
+        let bound = within[usize::from(mode.rmw)];
         RESTLESS.set(mode.restless);
         FUSSY.set(mode.restless);
         ALL_RMW.set(mode.rmw);

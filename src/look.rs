@@ -24,9 +24,10 @@
 
 use std::{cell::Cell, time::Duration};
 
-use crate::sync::{Deadline, EXPLORED, cores, spin_loop, thread_local, yield_now};
+use crate::sync::{Deadline, EXPLORED, cores, glances, spin_loop, thread_local, yield_now};
 
-/// Whether to look at all. Where schedules are explored a look is one schedule more, and finds nothing new.
+/// Whether to look for as long as it pays. Where schedules are explored each look is one schedule more, and all after the
+/// first find nothing new.
 pub(crate) const LOOKING: bool = !EXPLORED;
 
 /// Bare looks before the first turn: 1.6 µs where one takes 27 ns.
@@ -54,18 +55,23 @@ const SLICE: Duration = Duration::from_millis(2);
 /// How long a thread does not give way after that has cost it a time slice.
 const ALONE: Duration = Duration::from_millis(300);
 
-/// Looks until `seen` holds, or for as long as it pays.
-pub(crate) fn for_an_answer(seen: impl Fn() -> bool) {
-    if LOOKING && !BARES.with(|own| watch_in_hope(own, 0, BARE, &seen)) {
-        take_turns(&seen);
+/// Looks until `seen` holds, or for as long as it pays; whether it held.
+pub(crate) fn for_an_answer(seen: impl Fn() -> bool) -> bool {
+    if !LOOKING {
+        return glances() && seen();
     }
+    BARES.with(|own| watch_in_hope(own, 0, BARE, &seen)) || take_turns(&seen)
 }
 
 // Apart, so that the quick way stays short.
 #[cold]
 #[inline(never)]
-fn take_turns(seen: &impl Fn() -> bool) {
-    EAGERNESS.with(|own| own.set(own.get().look(seen)));
+fn take_turns(seen: &impl Fn() -> bool) -> bool {
+    EAGERNESS.with(|own| {
+        let (eagerness, answered) = own.get().look(seen);
+        own.set(eagerness);
+        answered
+    })
 }
 
 /// Looks until `seen` holds, or about as long as it takes to wake a thread. Gives way only on a single core: where there
@@ -142,8 +148,8 @@ struct Eagerness {
 }
 
 impl Eagerness {
-    /// Takes its turns; what it is like after that.
-    fn look(mut self, seen: &impl Fn() -> bool) -> Eagerness {
+    /// Takes its turns; what it is like after that, and whether there was an answer.
+    fn look(mut self, seen: &impl Fn() -> bool) -> (Eagerness, bool) {
         let turns = match (self.in_vain.hopes(0), self.is_alone()) {
             (false, _) => self.turns,
             (true, true) => self.turns.max(BARE_TURNS),
@@ -153,7 +159,7 @@ impl Eagerness {
         let taken = (1..=turns).find(|_| self.turn(seen));
         self.turns = taken.map_or(self.turns / 2, |taken| (2 * taken + 1).min(TURNS));
         self.in_vain = self.in_vain.and(taken.is_some());
-        self
+        (self, taken.is_some())
     }
 
     fn is_alone(&self) -> bool {

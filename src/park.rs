@@ -19,24 +19,24 @@ pub(crate) const ASLEEP: u32 = 1;
 /// Sleeps until the word satisfies `done`; `None` when the deadline passes first. One sleeper at a time.
 pub(crate) fn sleep_until(futex: &Futex, deadline: Deadline, done: impl Fn(u32) -> bool) -> Option<u32> {
     // Relaxed: it is loaded again below.
-    look::for_an_answer(|| done(futex.word().load(Ordering::Relaxed)));
-    let mut late = false;
-    loop {
+    if look::for_an_answer(|| done(futex.word().load(Ordering::Relaxed))) {
         // Acquire [SIGNAL]: pairs with the waker's Release RMW; what it wrote before is visible.
-        let value = futex.word().load(Ordering::Acquire);
-        if done(value) {
-            return Some(value);
-        }
-        if late {
-            return None;
-        }
-        // Relaxed: the bit carries no data; being an RMW it keeps the word's release sequences whole.
-        let marked =
-            futex.word().compare_exchange(value, value | ASLEEP, Ordering::Relaxed, Ordering::Relaxed);
-        if marked.is_ok() && !futex.sleep(value | ASLEEP, deadline) {
-            // Relaxed: as above. One more look follows, for a waker that came at the last moment.
-            futex.word().fetch_and(!ASLEEP, Ordering::Relaxed);
-            late = true;
+        return Some(futex.word().load(Ordering::Acquire));
+    }
+    // A guess; the word itself comes with the first CAS that fails.
+    let mut value = 0;
+    loop {
+        // Relaxed: the bit carries no data; being an RMW it keeps the word's release sequences whole. Acquire [SIGNAL] on
+        // failure: as above.
+        match futex.word().compare_exchange(value, value | ASLEEP, Ordering::Relaxed, Ordering::Acquire) {
+            Err(now) if done(now) => return Some(now),
+            Err(now) => value = now,
+            Ok(_) if futex.sleep(value | ASLEEP, deadline) => {}
+            Ok(_) => {
+                // Relaxed: as above. An answer at the last moment is for the caller to find.
+                futex.word().fetch_and(!ASLEEP, Ordering::Relaxed);
+                return None;
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use face::atomic as shown;
 #[cfg(not(loom))]
 pub(crate) use cell::UnsafeCell;
 #[cfg(any(loom, all(shuttle, test)))]
-pub(crate) use explored::{Deadline, cores};
+pub(crate) use explored::{Deadline, cores, spawn_thread};
 pub(crate) use face::{atomic::Ordering, *};
 pub(crate) use shown::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64};
 
@@ -26,6 +26,12 @@ pub(crate) const CHUNK: usize = if EXPLORED { 2 } else { 64 };
 
 /// How many tasks can wait; one less than a power of two.
 pub(crate) const ROOM: u16 = if EXPLORED { 3 } else { u16::MAX };
+
+/// Whether a thread looks once before it sleeps, where it does not look for as long as it pays.
+#[cfg(not(loom))]
+pub(crate) fn glances() -> bool {
+    true
+}
 
 #[cfg(not(loom))]
 mod cell {
@@ -47,10 +53,22 @@ mod cell {
 
 #[cfg(any(loom, all(shuttle, test)))]
 mod explored {
-    use std::time::Duration;
+    use std::{io, time::Duration};
+
+    use super::face::{JoinHandle, thread};
 
     pub(crate) fn cores() -> u32 {
         1
+    }
+
+    pub(crate) fn spawn_thread(
+        name: String,
+        _stack_size: Option<usize>,
+        f: impl FnOnce() + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        #[cfg(test)]
+        crate::probe::refusal::check()?;
+        thread::Builder::new().name(name).spawn(f)
     }
 
     /// The scheduler decides when a finite deadline is reached, so it may pass at any moment.
@@ -135,9 +153,10 @@ mod face {
             #[cfg(not(test))]
             return &self.0;
             #[cfg(test)]
-            crate::probe::step();
-            #[cfg(test)]
-            self.0.bare()
+            {
+                crate::probe::step();
+                self.0.bare()
+            }
         }
     }
 
@@ -200,16 +219,16 @@ mod face {
 
 #[cfg(loom)]
 mod face {
-    use std::{cell::RefCell, io};
+    use std::cell::{Cell, RefCell};
 
     pub(crate) use loom::{
         hint::spin_loop,
         sync::{Arc, atomic},
-        thread::{JoinHandle, yield_now, yield_now as nap},
+        thread::{self, JoinHandle, yield_now, yield_now as nap},
         thread_local,
     };
 
-    use super::{AtomicU32, Ordering};
+    use super::{AtomicU32, Deadline, Ordering};
 
     pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
 
@@ -225,10 +244,15 @@ mod face {
 
     std::thread_local! {
         /// Whether the first sleep on a word ends for nothing, in the model that this OS thread runs, all threads of it.
-        pub(crate) static RESTLESS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+        pub(crate) static RESTLESS: Cell<bool> = const { Cell::new(false) };
+
+        /// Whether a thread looks once before it sleeps, in the same.
+        pub(crate) static GLANCES: Cell<bool> = const { Cell::new(false) };
     }
 
-    use super::Deadline;
+    pub(crate) fn glances() -> bool {
+        GLANCES.get()
+    }
 
     type Bell = std::sync::Arc<loom::sync::Notify>;
 
@@ -238,7 +262,7 @@ mod face {
         word: AtomicU32,
         sleepers: RefCell<Vec<Bell>>,
         spare: RefCell<Vec<Bell>>,
-        restless: std::cell::Cell<bool>,
+        restless: Cell<bool>,
         /// Looked at in every use and written at the end, so that loom sees a use that is not before the end.
         memory: UnsafeCell<()>,
     }
@@ -253,7 +277,7 @@ mod face {
                 word: AtomicU32::new(value),
                 sleepers: RefCell::default(),
                 spare: RefCell::default(),
-                restless: std::cell::Cell::new(RESTLESS.get()),
+                restless: Cell::new(RESTLESS.get()),
                 memory: UnsafeCell::new(()),
             }
         }
@@ -295,10 +319,7 @@ mod face {
                 self.word.fetch_add(0, Ordering::Relaxed);
             }
             self.memory.0.with(|_| ());
-            let woken = self.sleepers.take();
-            for sleeper in woken {
-                sleeper.notify();
-            }
+            self.sleepers.take().iter().for_each(|sleeper| sleeper.notify());
         }
     }
 
@@ -308,16 +329,6 @@ mod face {
                 self.memory.with_mut(|_| ());
             }
         }
-    }
-
-    pub(crate) fn spawn_thread(
-        name: String,
-        _stack_size: Option<usize>,
-        f: impl FnOnce() + Send + 'static,
-    ) -> io::Result<JoinHandle<()>> {
-        #[cfg(test)]
-        crate::probe::refusal::check()?;
-        loom::thread::Builder::new().name(name).spawn(f)
     }
 
     pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
@@ -330,13 +341,11 @@ mod face {
 
 #[cfg(all(shuttle, test))]
 mod face {
-    use std::io;
-
     use shuttle::sync::{Condvar, Mutex};
     pub(crate) use shuttle::{
         hint::spin_loop,
         sync::{Arc, atomic},
-        thread::{JoinHandle, yield_now, yield_now as nap},
+        thread::{self, JoinHandle, yield_now, yield_now as nap},
         thread_local,
     };
 
@@ -378,15 +387,6 @@ mod face {
             drop(self.door.lock().unwrap());
             self.bell.notify_all();
         }
-    }
-
-    pub(crate) fn spawn_thread(
-        name: String,
-        _stack_size: Option<usize>,
-        f: impl FnOnce() + Send + 'static,
-    ) -> io::Result<JoinHandle<()>> {
-        crate::probe::refusal::check()?;
-        shuttle::thread::Builder::new().name(name).spawn(f)
     }
 }
 

@@ -303,7 +303,7 @@ S_Ring(s) ==
 Answered(s) == IF sub[s].goal = "admission" THEN task[s].status # "made"
                                             ELSE task[s].status = "released"
 
-\* The load, and the CAS that marks the word.
+\* The CAS that marks the word; if it fails, what it has read is the answer.
 S_Look(s) ==
     /\ sub[s].pc = "look"
     /\ IF ~ Answered(s)
@@ -326,13 +326,13 @@ S_Doze(s) ==
     /\ UNCHANGED <<word, stack, cell, task, mail, ticket, worker, waiter,
                    closer, runs>>
 
-\* Its time is up: the mark is taken back, with a last look.
+\* Its time is up: the mark is taken back.  If an answer has come, there is
+\* nothing to withdraw.
 S_Unmark(s) ==
     /\ sub[s].pc = "unmark"
     /\ task' = [task EXCEPT ![s].asleep = FALSE]
-    /\ IF Answered(s) THEN Accepted(s)
-       ELSE sub' = [sub EXCEPT ![s].pc = "withdraw", ![s].late = TRUE,
-                               ![s].saw = "made"]
+    /\ sub'  = [sub EXCEPT ![s].pc = "withdraw", ![s].late = TRUE,
+                            ![s].saw = "made"]
     /\ UNCHANGED <<word, stack, cell, mail, ticket, worker, waiter, closer,
                    runs>>
 

@@ -243,7 +243,7 @@ S_AsBefore(s) ==
     /\ Idle(S(s))
     /\ IsFull(s) => way[s].peeked \/ way[s].refused
     /\ pc = "hand" => ~ Vacant(sub[s].slot) \/ ~ way[s].refused
-    /\ pc \in {"look", "unmark"} => ~ Bounced(s)
+    /\ pc = "look" => ~ Bounced(s)
     /\ SubmitterStep(s)
     /\ LET manned == pc = "hand" /\ Vacant(sub[s].slot)
            long   == \/ way[s].long \/ manned \/ sub'[s].pc = "install"
@@ -382,7 +382,7 @@ S_Wake(s) ==
 \* It finds itself bounced: this round of its call ends as every long way does;
 \* then it makes a new task, and has a slot in hand.
 S_Bounced(s) ==
-    /\ Idle(S(s)) /\ sub[s].pc \in {"look", "unmark"} /\ Bounced(s)
+    /\ Idle(S(s)) /\ sub[s].pc = "look" /\ Bounced(s)
     /\ task' = [task EXCEPT ![s].status = "made", ![s].asleep = FALSE]
     /\ sub'  = [sub EXCEPT ![s].pc = IF Right("keep") THEN "hand" ELSE "enter",
                            ![s].pos = 0, ![s].saw = "made", ![s].late = FALSE]
