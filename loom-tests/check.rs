@@ -47,6 +47,11 @@ pub(crate) const fn within(quick: usize, wide: usize) -> Bounds {
     Bounds { quick: [Some(quick), Some(quick + 1)], wide: [Some(wide), Some(wide + 1)], ..TO_THE_END }
 }
 
+/// As many preemptions as said, as shipped and all-RMW alike.
+pub(crate) const fn within_both(quick: usize, wide: usize) -> Bounds {
+    Bounds { quick: [Some(quick); 2], wide: [Some(wide); 2], ..TO_THE_END }
+}
+
 impl Bounds {
     /// No thread looks before it sleeps; it may look any number of times. A look may read any stale value, and each of
     /// them is one execution more of all that follows. What is seen by looking is explored in the parts, which do look.
