@@ -11,7 +11,7 @@ use crate::{
     sync::{Arc, AtomicU32, Ordering},
 };
 
-/// The whole pool is explored without looks before sleeping.
+/// The whole pool is explored without looks before sleeping, but for one model.
 const fn within(quick: usize, wide: usize) -> Bounds {
     check::within(quick, wide).without_looks()
 }
@@ -22,8 +22,8 @@ const fn within_both(quick: usize, wide: usize) -> Bounds {
 
 #[test]
 fn result_comes_back() {
-    // Goal: RESULT, FREE, END. Method: spawn, join, try_spawn at once, drop.
-    check("pool: spawn, join, try_spawn", "MAX RESULT WAKE", within(2, 3), || {
+    // Goal: RESULT, FREE, END. Method: spawn, join, try_spawn at once, drop; and every sleeper looks first.
+    check("pool: spawn, join, try_spawn", "MAX RESULT WAKE", check::within(2, 3), || {
         let pool = Pool::new(1);
         assert_eq!(pool.spawn(|| 1).join().unwrap(), 1);
         let again = pool.try_spawn(|| 2).expect("FREE: join has returned, so the permit is free");

@@ -174,7 +174,7 @@ impl Admission {
                 // SAFETY: the entry is withdrawn.
                 return Waited::TimedOut(unsafe { self.queue.leave_with_task(seat) });
             }
-            // A worker has claimed it and is about to say so.
+            // A worker has claimed it and says so.
             answer = joiner.wait_for_admission(Deadline::NEVER);
         }
         self.queue.leave(seat);

@@ -16,7 +16,8 @@ use crate::{
 /// Set in a futex word while its one sleeper sleeps, or is about to.
 pub(crate) const ASLEEP: u32 = 1;
 
-/// Sleeps until the word satisfies `done`; `None` when the deadline passes first. One sleeper at a time.
+/// Sleeps until the word satisfies `done`; `None` when the deadline passes first. One sleeper at a time. `done` does not
+/// hold of 0; where it holds, it does so until the sleeper itself changes the word.
 pub(crate) fn sleep_until(futex: &Futex, deadline: Deadline, done: impl Fn(u32) -> bool) -> Option<u32> {
     // Relaxed: it is loaded again below.
     if look::for_an_answer(|| done(futex.word().load(Ordering::Relaxed))) {
@@ -25,6 +26,7 @@ pub(crate) fn sleep_until(futex: &Futex, deadline: Deadline, done: impl Fn(u32) 
     }
     // A guess; the word itself comes with the first CAS that fails.
     let mut value = 0;
+    debug_assert!(!done(value), "a word that is 0 has an answer");
     loop {
         // Relaxed: the bit carries no data; being an RMW it keeps the word's release sequences whole. Acquire [SIGNAL] on
         // failure: as above.

@@ -188,7 +188,7 @@ pub(crate) enum Answer {
     Admitted,
     /// The closure is the joiner's again, and with it this slot.
     Bounced(u16),
-    /// Neither, and the time is up.
+    /// The time is up; an answer may have come at the last moment.
     TimedOut,
 }
 

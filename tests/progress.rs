@@ -1,7 +1,8 @@
 //! PROGRESS on the code that is shipped: a thread is stopped before its k-th step (an atomic operation, a call that
 //! sleeps or wakes, a thread about to be made), for every k until what it does ends without being stopped. While it
 //! stands still, three others use the same pool and have to finish, but for those whom docs/PROTOCOL.md excepts; then
-//! it goes on, and everything has to add up. The many looks at one word before a sleep count as one step.
+//! it goes on, and everything has to add up. The many looks at one word before a sleep, and the tries to mark it, count as
+//! one step each.
 #![cfg(not(any(loom, shuttle)))]
 
 #[path = "support/evidence.rs"]

@@ -7,7 +7,7 @@
 (* action is one successful atomic operation of the code, on the word, a   *)
 (* cell of the ring, a task's state, a slot's mail or the ticket, together *)
 (* with the load that its compare-and-swap (CAS) confirms.  A CAS that     *)
-(* fails changes nothing and is not modelled: the code loads again.  Where *)
+(* fails changes nothing and is not modelled: the code tries again.  Where *)
 (* the code acts on a load that nothing confirms, the load is an action.   *)
 (*                                                                         *)
 (* Every change of the word and of a cell is an operator of Transitions,   *)
