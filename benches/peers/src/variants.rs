@@ -11,7 +11,10 @@ type Edit = (&'static str, &'static str, &'static str);
 
 /// A name and what is changed. Those without a change are the pool itself, which the curves pass through.
 pub(crate) const VARIANTS: [(&str, &[Edit]); 11] = [
-    (NO_SPINNING, &[("src/look.rs", "const LOOKING: bool = !EXPLORED;", "const LOOKING: bool = false;")]),
+    (
+        NO_SPINNING,
+        &[("src/look.rs", "const LOOKING: bool = !EXPLORED;", "const LOOKING: bool = false && !EXPLORED;")],
+    ),
     ("admit, bare 0", &[("src/look.rs", BARE, "const BARE: u32 = 0;")]),
     ("admit, bare 20", &[("src/look.rs", BARE, "const BARE: u32 = 20;")]),
     ("admit, bare 60", &[]),
