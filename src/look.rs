@@ -46,7 +46,7 @@ const BARE_TURNS: u32 = 20;
 /// none comes the tasks are long, and worth one more thread at work.
 const RETURN: u32 = 400;
 
-/// How many looks for a worker in vain cost no hope yet: those for which the first workers wake up are.
+/// How many looks for a worker in vain cost no hope yet: as many as may pass while the first workers wake up.
 const PATIENCE: u32 = 8;
 
 /// Most of a time slice.

@@ -1,8 +1,8 @@
 //! The run: a fresh process for each pool, cell and round, in turns.
 //!
 //! Within a round the pools of a cell follow each other, and from round to round the order turns around and another one
-//! is first, so that what changes on the machine meanwhile, and what the one before leaves behind, meets all of them alike. What other processes used is told for a round as a
-//! whole, since the kernel counts it in hundredths of a second.
+//! is first, so that what changes on the machine meanwhile, and what the one before leaves behind, meets all of them alike.
+//! What other processes used is told for a round as a whole, since the kernel counts it in hundredths of a second.
 
 use crate::{
     plan::{Entrant, Setting, Step, plan},
