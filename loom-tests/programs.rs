@@ -8,7 +8,7 @@ use loom::thread;
 
 use crate::{
     JoinHandle, Pool, TrySpawnError,
-    check::{check, within},
+    check::{check, within_both},
     sync::{AtomicU32, Ordering},
 };
 
@@ -207,7 +207,7 @@ fn random_programs_keep_every_law() {
         check(
             &name,
             "MAX ONCE RESULT WAKE WAIT REFUSE END",
-            within(bound, bound).without_looks(),
+            within_both(bound, bound).without_looks(),
             MODELS[seed as usize],
         );
     }
