@@ -27,7 +27,7 @@ fn main() {
     // Goal: MAX, ONCE, RESULT, PANIC, WAKE, WAIT, NEST, END, REFUSE over a long time. Method: see the head.
     let settings = Arc::new(mixed::Settings { operations: 200, ..mixed::Settings::new() });
     let seed = mixed::seed().unwrap_or(1);
-    let limit = Duration::from_secs(support::number_from_env("ADMIT_SOAK").unwrap_or(2) as u64);
+    let limit = Duration::from_secs(support::number_from_env("ADMIT_SOAK").unwrap_or(2));
     let start = Instant::now();
     let (mut tasks, mut pools) = (0, 0);
     // ThreadSanitizer has a thread of its own, which comes with the first of ours.

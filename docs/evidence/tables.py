@@ -74,7 +74,7 @@ PARTS = {
     'loom': lambda: details(['loom']),
     'trace': lambda: details(['trace']),
     'schedules': lambda: details(['shuttle']),
-    'threads': lambda: details(['progress', 'linear', 'disturbed', 'soak', 'fuzz', 'tsan', 'asan', 'lsan', 'valgrind']),
+    'threads': lambda: details(['progress', 'linear', 'disturbed', 'soak', 'fuzz', 'tsan', 'asan', 'lsan', 'valgrind', 'miri']),
     'plants': lambda: details(['plants']),
     'orderings': orderings,
 }

@@ -25,6 +25,7 @@ fn numbers(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_digit()).filter(|run| !run.is_empty())
 }
 
+#[cfg_attr(miri, ignore = "65,535 slots are too many to interpret")]
 #[test]
 fn the_limits_are_as_wide_as_promised() {
     // Goal: the promised sizes. Method: the constants, and a pool of the largest size that runs a

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, mpsc};
 use std::thread;
@@ -27,12 +28,12 @@ pub(crate) fn eventually(what: &str, mut cond: impl FnMut() -> bool) {
 
 /// `n` scaled by the percentage in `ADMIT_TEST_SCALE`, for slow checkers.
 pub(crate) fn rounds(n: usize) -> usize {
-    let percent = number_from_env("ADMIT_TEST_SCALE").unwrap_or(100);
-    (n * percent / 100).max(1)
+    let percent: f64 = number_from_env("ADMIT_TEST_SCALE").unwrap_or(100.0);
+    ((n as f64 * percent / 100.0) as usize).max(1)
 }
 
 /// The number in a variable of the environment.
-pub(crate) fn number_from_env(name: &str) -> Option<usize> {
+pub(crate) fn number_from_env<N: FromStr>(name: &str) -> Option<N> {
     std::env::var(name).ok()?.parse().ok()
 }
 
@@ -52,7 +53,7 @@ pub(crate) fn watch() -> Watchdog {
 #[must_use]
 pub(crate) fn watch_over(description: String) -> Watchdog {
     hush_planned_panics();
-    let limit = Duration::from_secs(number_from_env("ADMIT_TEST_LIMIT").unwrap_or(300) as u64);
+    let limit = Duration::from_secs(number_from_env("ADMIT_TEST_LIMIT").unwrap_or(300));
     let (alive, gone) = mpsc::channel::<()>();
     thread::spawn(move || {
         if gone.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {

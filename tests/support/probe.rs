@@ -33,7 +33,9 @@ macro_rules! probed {
     ($name:ident$(<$t:ident>)?, $value:ty, $zero:expr, $bits:expr, $($arithmetic:ident)*) => {
         pub(crate) struct $name$(<$t>)? {
             bare: bare::$name$(<$t>)?,
-            id: u64,
+            // Atomic though it never changes: a `&self` to anything else has to stay good until the method returns, and
+            // what a task's runner changes last may be freed before that. (Miri found it so.)
+            id: plain::AtomicU64,
             /// Its next weak CAS fails for nothing.
             fussy: plain::AtomicBool,
         }
@@ -46,7 +48,11 @@ macro_rules! probed {
 
         impl$(<$t>)? $name$(<$t>)? {
             pub(crate) fn new(value: $value) -> Self {
-                Self { bare: bare::$name::new(value), id: unique(), fussy: plain::AtomicBool::new(FUSSY.get()) }
+                Self {
+                    bare: bare::$name::new(value),
+                    id: plain::AtomicU64::new(unique()),
+                    fussy: plain::AtomicBool::new(FUSSY.get()),
+                }
             }
 
             pub(crate) fn bare(&self) -> &bare::$name$(<$t>)? {
@@ -81,7 +87,7 @@ macro_rules! probed {
                 let at = Location::caller();
                 step();
                 // Read now: after its change this memory may be anybody's.
-                let id = self.id;
+                let id = self.id.load(plain::Ordering::Relaxed);
                 let before = self.bare.swap(value, chosen(at, "only", order));
                 trace::changed(at, id, ($bits)(before), ($bits)(value));
                 before
@@ -99,7 +105,7 @@ macro_rules! probed {
                 step();
                 let (success, failure) = (chosen(at, "success", success), chosen(at, "failure", failure));
                 // Read now: after its change this memory may be anybody's.
-                let id = self.id;
+                let id = self.id.load(plain::Ordering::Relaxed);
                 let answer = self.bare.compare_exchange(from, to, success, failure);
                 if answer.is_ok() {
                     trace::changed(at, id, ($bits)(from), ($bits)(to));
