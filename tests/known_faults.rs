@@ -250,6 +250,7 @@ fn one_of_everything(pool: &Arc<Pool>, dice: &mut Dice) {
     }
 }
 
+#[cfg_attr(miri, ignore = "an interpreter refuses no thread")]
 #[test]
 fn a_thread_refused_by_the_system_orphans_no_task() {
     // Goal: the system refuses a thread: task orphaned (tokio #8406), livelock under a lock

@@ -177,6 +177,7 @@ fn pool_without_threads(max: usize) -> Pool {
     Pool::builder().max(max).stack_size(NO_SUCH_STACK).build().unwrap()
 }
 
+#[cfg_attr(miri, ignore = "an interpreter refuses no thread")]
 #[test]
 fn a_first_thread_refused_by_the_system_hands_the_closure_back() {
     // Goal: REFUSE when there is no thread at all. Method: a stack size nobody can give; from each
@@ -204,6 +205,7 @@ fn a_first_thread_refused_by_the_system_hands_the_closure_back() {
     assert!(matches!(pool.try_spawn(|| ()), Err(TrySpawnError::Closed(_))));
 }
 
+#[cfg_attr(miri, ignore = "an interpreter refuses no thread")]
 #[test]
 fn spawn_without_any_thread_panics_and_drops_the_closure() {
     // Goal: REFUSE for `spawn`. Method: as above, with a counted value and with a drop that panics.
