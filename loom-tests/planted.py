@@ -160,7 +160,7 @@ PLANTS = [
       '                    finished = job.run();\n                } else {\n                    finished.release();\n'
       '                    return Given::Back;\n                }')),
     ('admission not announced', 'WAKE', 'models:spawn_returns_while_its_task_runs', ('worker.rs', 'job.admit();', '')),
-    ('loser of a chunk keeps its own', 'ONCE', 'models:closing_against_waiting_strands_nobody',
+    ('loser of a chunk keeps its own', 'ONCE', 'models:first_users_share_a_chunk',
      ('arena.rs', '                drop(unsafe { Box::from_raw(fresh) });\n                theirs',
       '                let _ = theirs;\n                fresh.cast::<T>()')),
     ('count and take in two steps', 'WAKE', 'search:twice 2 3 2 1 0 2'),
