@@ -60,3 +60,28 @@ fn assert_has_all_permits(pool: &Pool) {
     }
     assert_eq!(pool.running(), 0);
 }
+
+#[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "an interpreter starts no other program")]
+#[test]
+fn the_contract_holds_on_a_single_core() {
+    // Goal: MAX ONCE RESULT PANIC WAKE FIFO WAIT FREE SLEEP PROGRESS NEST END REFUSE where one core is all there is, and who
+    // looks for an answer gives way. Method: all the other tests once more, in a process that may use one core.
+    const PINNED: &str = "ADMIT_TEST_PINNED";
+    let _watch = support::watch();
+    if std::env::var_os(PINNED).is_some() {
+        assert_eq!(std::thread::available_parallelism().unwrap().get(), 1);
+        return;
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+    let core = allowed.trim().split([',', '-']).next().unwrap();
+    let output = std::process::Command::new("taskset")
+        .args(["-c", core])
+        .arg(std::env::current_exe().unwrap())
+        .env(PINNED, "")
+        .output()
+        .expect("taskset runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && !said.contains(" 0 passed"), "{said}");
+}
