@@ -407,6 +407,7 @@ fn a_result_nobody_wants_leaks_no_worker() {
 }
 
 #[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "the system does not see the threads of an interpreter")]
 #[test]
 fn spinning_before_sleep_is_short() {
     // Goal: fixed spinning burns the processor that others need. Method: many short waits of a

@@ -87,6 +87,7 @@ fn one_thread_serves_one_task_at_a_time() {
 }
 
 #[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "the system does not see the threads of an interpreter")]
 #[test]
 fn never_more_than_max_threads_exist() {
     // Goal: MAX for threads. Method: four submitters on a pool of three; the kernel's list of

@@ -75,6 +75,7 @@ fn wait_covers_tasks_that_still_wait() {
 }
 
 #[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "the system does not see the threads of an interpreter")]
 #[test]
 fn wait_does_not_miss_a_short_rest() {
     // Goal: WAIT returns on a quiescence that is over at once. Method: let waiters fall asleep, let
@@ -175,6 +176,7 @@ fn time_outs_wait_their_time() {
 type Call<'a> = Box<dyn FnOnce() + Send + 'a>;
 
 #[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "the system does not see the threads of an interpreter")]
 #[test]
 fn whoever_waits_sleeps() {
     // Goal: SLEEP. Method: a thread in each waiting call and an idle worker; a second later the
