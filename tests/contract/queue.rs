@@ -95,7 +95,11 @@ fn order_of_admission(
                     gone.fetch_add(1, SeqCst);
                 }
             });
-            eventually("the submitter queues up", || pool.waiting() + gone.load(SeqCst) == i + 1);
+            eventually("the submitter queues up", || {
+                // Whoever gives up in between would be counted twice.
+                let before = gone.load(SeqCst);
+                pool.waiting() + before == i + 1 && gone.load(SeqCst) == before
+            });
         }
         finale(&pool, &gone);
         gate.open();
