@@ -33,9 +33,7 @@ macro_rules! probed {
     ($name:ident$(<$t:ident>)?, $value:ty, $zero:expr, $bits:expr, $($arithmetic:ident)*) => {
         pub(crate) struct $name$(<$t>)? {
             bare: bare::$name$(<$t>)?,
-            // Atomic though it never changes: a `&self` to anything else has to stay good until the method returns, and
-            // what a task's runner changes last may be freed before that. (Miri found it so.)
-            id: plain::AtomicU64,
+            id: u64,
             /// Its next weak CAS fails for nothing.
             fussy: plain::AtomicBool,
         }
@@ -48,11 +46,7 @@ macro_rules! probed {
 
         impl$(<$t>)? $name$(<$t>)? {
             pub(crate) fn new(value: $value) -> Self {
-                Self {
-                    bare: bare::$name::new(value),
-                    id: plain::AtomicU64::new(unique()),
-                    fussy: plain::AtomicBool::new(FUSSY.get()),
-                }
+                Self { bare: bare::$name::new(value), id: unique(), fussy: plain::AtomicBool::new(FUSSY.get()) }
             }
 
             pub(crate) fn bare(&self) -> &bare::$name$(<$t>)? {
@@ -87,7 +81,7 @@ macro_rules! probed {
                 let at = Location::caller();
                 step();
                 // Read now: after its change this memory may be anybody's.
-                let id = self.id.load(plain::Ordering::Relaxed);
+                let id = self.id;
                 let before = self.bare.swap(value, chosen(at, "only", order));
                 trace::changed(at, id, ($bits)(before), ($bits)(value));
                 before
@@ -105,7 +99,7 @@ macro_rules! probed {
                 step();
                 let (success, failure) = (chosen(at, "success", success), chosen(at, "failure", failure));
                 // Read now: after its change this memory may be anybody's.
-                let id = self.id.load(plain::Ordering::Relaxed);
+                let id = self.id;
                 let answer = self.bare.compare_exchange(from, to, success, failure);
                 if answer.is_ok() {
                     trace::changed(at, id, ($bits)(from), ($bits)(to));
