@@ -374,19 +374,46 @@ where
     }
 }
 
+/// A worker that finishes, and may close the pool before, beside one submitter; whether its task ran.
+fn one_submitter(deadline: fn() -> Deadline, close: bool) -> bool {
+    let (admission, held) = full_pool();
+    let shared = Arc::new((admission, Guarded::new()));
+    let other = shared.clone();
+    let worker = thread::spawn(move || {
+        if close {
+            let _ = other.0.close();
+        }
+        work_off(&other.0, held)
+    });
+    let inside = shared.clone();
+    let ran = submit(&shared.0, deadline(), move || assert_eq!(inside.1.touch(), 0));
+    worker.join().unwrap();
+    assert_eq!(shared.1.touch(), u32::from(ran), "ONCE");
+    if !close {
+        assert!(matches!(shared.0.enter(), Entry::Slot(_)), "the slot is lost");
+    }
+    ran
+}
+
 #[test]
 fn waiting_task_runs_once() {
     // Goal: WAKE and ONCE on a full pool of one. Method: a finishing worker beside a submitter.
     check("queue: 1 submitter", "WAKE ONCE", within(3, 6), || {
-        let (admission, held) = full_pool();
-        let shared = Arc::new((admission, Guarded::new()));
-        let other = shared.clone();
-        let worker = thread::spawn(move || work_off(&other.0, held));
-        let inside = shared.clone();
-        assert!(submit(&shared.0, Deadline::NEVER, move || assert_eq!(inside.1.touch(), 0)));
-        worker.join().unwrap();
-        assert_eq!(shared.1.touch(), 1);
-        assert!(matches!(shared.0.enter(), Entry::Slot(_)), "the slot is lost");
+        assert!(one_submitter(|| Deadline::NEVER, false), "nothing refuses it");
+    });
+}
+
+#[test]
+fn cancelling_against_hand_over_is_one_or_the_other() {
+    // Goal: ONCE and REFUSE for who gives up. Method: a finishing worker beside a submitter that may at any moment.
+    check("queue: 1 submitter, timed", "WAKE ONCE REFUSE", within(3, 6), || _ = one_submitter(soon, false));
+}
+
+#[test]
+fn closing_against_spawn_is_one_or_the_other() {
+    // Goal: END and REFUSE for who comes as the pool is closed. Method: a worker that closes and finishes beside a submitter.
+    check("queue: 1 submitter, close", "WAKE REFUSE END", within(3, 6), || {
+        _ = one_submitter(|| Deadline::NEVER, true)
     });
 }
 

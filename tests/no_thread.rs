@@ -5,6 +5,7 @@
 #[path = "support/internals.rs"]
 mod internals;
 use internals::*;
+mod support;
 
 use std::{
     error::Error,
@@ -23,16 +24,7 @@ use crate::{
     probe::refusal,
     sync::Deadline,
 };
-
-fn eventually(condition: impl Fn() -> bool) {
-    for _ in 0..60_000 {
-        if condition() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    panic!("not within a minute");
-}
+use support::{eventually, rounds};
 
 /// Every slot of `pool` is there and can run a task, all at once.
 fn all_slots_are_there(pool: &Pool) {
@@ -94,7 +86,7 @@ fn with_a_worker_spawn_waits_for_it_in_line() {
             refusal::set(|| true);
             submitter.spawn(move || order.send(n).unwrap()).join().unwrap();
         }));
-        eventually(|| pool.waiting() == n + 1);
+        eventually("the submitter waits in line", || pool.waiting() == n + 1);
         assert_eq!(pool.running(), 1, "a slot without a thread runs nothing");
     }
     open.send(()).unwrap();
@@ -136,12 +128,12 @@ fn a_waiter_is_not_stranded_by_another_submitters_refusal() {
             pool.try_spawn(|| ()).map(drop).map_err(|error| error.to_string())
         })
     };
-    eventually(|| pool.running() == 1);
+    eventually("the task runs", || pool.running() == 1);
     let second = {
         let pool = pool.clone();
         thread::spawn(move || pool.spawn(|| 7).join().unwrap())
     };
-    eventually(|| pool.waiting() == 1);
+    eventually("the submitter waits in line", || pool.waiting() == 1);
     refuse.send(()).unwrap();
     assert!(refused.join().unwrap().is_err());
     assert_eq!(second.join().unwrap(), 7);
@@ -152,7 +144,7 @@ fn a_waiter_is_not_stranded_by_another_submitters_refusal() {
 fn every_nth_refusal_loses_nothing() {
     // Goal: ONCE, WAKE, MAX and END under refusals. Method: three submitters, every n-th thread refused, with
     // time-outs among them, on fresh pools; whatever was accepted runs once, and every slot is there at the end.
-    for round in 0..300_usize {
+    for round in 0..rounds(300) {
         let pool = Arc::new(Pool::new(1 + round % 4));
         let (ran, accepted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let submitters: Vec<_> = (0..3_usize)
@@ -192,7 +184,7 @@ fn every_nth_refusal_loses_nothing() {
 fn refused_submitters_do_not_keep_the_worker_from_their_tasks() {
     // Goal: WAKE, PROGRESS: a worker that puts slots back stops as soon as tasks wait. Method: two submitters,
     // always refused a thread, keep the only worker of a pool of two busy; all their tasks run.
-    let pool = Arc::new(Pool::new(2));
+    let (pool, each) = (Arc::new(Pool::new(2)), rounds(10_000));
     pool.spawn(|| ()).join().unwrap();
     let ran = Arc::new(AtomicUsize::new(0));
     let submitters: Vec<_> = (0..2)
@@ -200,7 +192,7 @@ fn refused_submitters_do_not_keep_the_worker_from_their_tasks() {
             let (pool, ran) = (pool.clone(), ran.clone());
             thread::spawn(move || {
                 refusal::set(|| true);
-                for _ in 0..10_000 {
+                for _ in 0..each {
                     let ran = ran.clone();
                     drop(pool.spawn(move || _ = ran.fetch_add(1, Ordering::Relaxed)));
                 }
@@ -211,7 +203,7 @@ fn refused_submitters_do_not_keep_the_worker_from_their_tasks() {
         submitter.join().unwrap();
     }
     pool.wait();
-    assert_eq!(ran.load(Ordering::Relaxed), 20_000);
+    assert_eq!(ran.load(Ordering::Relaxed), 2 * each);
     all_slots_are_there(&pool);
 }
 
@@ -230,12 +222,12 @@ fn slots_aside_come_back_when_all_who_waited_gave_up() {
         })
     };
     let first = spawn(true, 200);
-    eventually(|| pool.waiting() == 1 || first.is_finished());
+    eventually("the first waits or is refused", || pool.waiting() == 1 || first.is_finished());
     let second = spawn(false, 400);
     assert!(first.join().unwrap(), "no worker was free");
     // The second one may have found the slot aside and a thread for it: both are right.
     let _ = second.join().unwrap();
-    eventually(|| pool.try_spawn(|| ()).is_ok());
+    eventually("the slot is back", || pool.try_spawn(|| ()).is_ok());
     open.send(()).unwrap();
     busy.join().unwrap();
     all_slots_are_there(&pool);
@@ -279,7 +271,7 @@ fn a_pool_closed_during_a_refusal_still_ends() {
     });
     assert!(matches!(pool.try_spawn(|| ()), Err(TrySpawnError::Closed(_))));
     let dropper = thread::spawn(move || drop(pool));
-    eventually(|| dropper.is_finished());
+    eventually("the pool has ended", || dropper.is_finished());
     dropper.join().unwrap();
 }
 

@@ -17,6 +17,7 @@ import inspect
 import os
 import re
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SECONDS = 60  # for one condition in one solver
@@ -244,6 +245,12 @@ def run_cvc5(script):
 
 
 SOLVERS = {'z3': run_z3, 'cvc5': run_cvc5}
+# Each solver is asked in a process of its own, so that they work at the same time.
+ASKED = ProcessPoolExecutor(len(SOLVERS))
+
+
+def ask(solver, script):
+    return SOLVERS[solver](script).split()
 
 
 class Conditions:
@@ -262,8 +269,7 @@ class Conditions:
         """Per condition the answers of the solvers, from the same text."""
         script = '\n'.join(self.lines) + '\n'
         columns = []
-        for solver, run in SOLVERS.items():
-            answer = run(script).split()
+        for solver, answer in zip(SOLVERS, ASKED.map(ask, SOLVERS, [script] * len(SOLVERS))):
             if len(answer) != len(self.names):
                 raise Failure(f'{self.title}: {solver} says {" ".join(answer)[:500]}')
             columns.append(answer)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # MAX SUBMITTERS TIMED CLOSE STOP CELLS
@@ -16,29 +17,29 @@ BUGS = [('twice', '2 3 2 1 0 2'), ('noseal', '2 5 0 0 0 2'), ('leave', '1 3 1 0 
 
 
 def run(arguments):
-    return subprocess.run([sys.executable, os.path.join(HERE, 'protocol_search.py'), *arguments.split()],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def report(name, guarantees, bound, count, unit, start):
-    print(f'evidence\tsearch\t{name}\t{guarantees}\t{bound}\t{count}\t{unit}\t{time.time() - start:.1f}', flush=True)
-
-
-passed = 0
-for configuration in QUICK + (FULL if sys.argv[1:] == ['full'] else []):
+    """What the search says, and how long it took."""
     start = time.time()
-    answer = run(configuration)
-    if answer.returncode:
-        sys.exit(f'{configuration}: {answer.stderr.splitlines()[-1]}')
-    where, count = re.match(r'(.*?) *: (\d+) states', answer.stdout).groups()
-    stopped = ' PROGRESS' if configuration.split()[4] == '1' else ''
-    report(where, 'MAX ONCE WAKE WAIT REFUSE' + stopped, 'to the end', count, 'states', start)
-    passed += 1
-for bug, configuration in BUGS:
-    start = time.time()
-    answer = run(f'{configuration} {bug}')
-    if 'AssertionError' not in answer.stderr:
-        sys.exit(f'the bug {bug} was not refuted: {answer.stdout}{answer.stderr}')
-    report(f'bug {bug}', 'WAKE ONCE', configuration, 1, 'refuted', start)
-    passed += 1
-print(f'{passed} passed, 0 failed')
+    answer = subprocess.run([sys.executable, os.path.join(HERE, 'protocol_search.py'), *arguments.split()],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return answer, time.time() - start
+
+
+def report(name, guarantees, bound, count, unit, seconds):
+    print(f'evidence\tsearch\t{name}\t{guarantees}\t{bound}\t{count}\t{unit}\t{seconds:.1f}', flush=True)
+
+
+configurations = QUICK + (FULL if sys.argv[1:] == ['full'] else [])
+# Each search is one thread.
+with ThreadPoolExecutor(os.cpu_count()) as cores:
+    for configuration, (answer, seconds) in zip(configurations, cores.map(run, configurations)):
+        if answer.returncode:
+            sys.exit(f'{configuration}: {answer.stderr.splitlines()[-1]}')
+        where, count = re.match(r'(.*?) *: (\d+) states', answer.stdout).groups()
+        stopped = ' PROGRESS' if configuration.split()[4] == '1' else ''
+        report(where, 'MAX ONCE WAKE WAIT REFUSE' + stopped, 'to the end', count, 'states', seconds)
+    planted = [f'{configuration} {bug}' for bug, configuration in BUGS]
+    for (bug, configuration), (answer, seconds) in zip(BUGS, cores.map(run, planted)):
+        if 'AssertionError' not in answer.stderr:
+            sys.exit(f'the bug {bug} was not refuted: {answer.stdout}{answer.stderr}')
+        report(f'bug {bug}', 'WAKE ONCE', configuration, 1, 'refuted', seconds)
+print(f'{len(configurations) + len(BUGS)} passed, 0 failed')

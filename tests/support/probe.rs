@@ -11,7 +11,7 @@
 //! | [`refusal`] | the operating system refuses threads | `tests/no_thread.rs`, models |
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, RefCell, UnsafeCell},
     panic::Location,
     sync::{OnceLock, atomic as plain},
 };
@@ -29,14 +29,22 @@ std::thread_local! {
     pub(crate) static FUSSY: Cell<bool> = const { Cell::new(false) };
 }
 
+/// An atomic, and what a probe keeps beside it. The whole is in a cell, for an operation may be the last thing that its
+/// thread does before another frees the memory, and a `&self` to more than a cell would have to stay good until the
+/// method returns. The bare atomics are cells themselves.
+struct Probed<A> {
+    bare: A,
+    id: u64,
+    /// Its next weak CAS fails for nothing.
+    fussy: plain::AtomicBool,
+}
+
 macro_rules! probed {
     ($name:ident$(<$t:ident>)?, $value:ty, $zero:expr, $bits:expr, $($arithmetic:ident)*) => {
-        pub(crate) struct $name$(<$t>)? {
-            bare: bare::$name$(<$t>)?,
-            id: u64,
-            /// Its next weak CAS fails for nothing.
-            fussy: plain::AtomicBool,
-        }
+        pub(crate) struct $name$(<$t>)?(UnsafeCell<Probed<bare::$name$(<$t>)?>>);
+
+        // SAFETY: what is in the cell is only ever shared: an atomic, a number that never changes, an atomic.
+        unsafe impl$(<$t>)? Sync for $name$(<$t>)? {}
 
         impl$(<$t>)? std::fmt::Debug for $name$(<$t>)? {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -46,11 +54,26 @@ macro_rules! probed {
 
         impl$(<$t>)? $name$(<$t>)? {
             pub(crate) fn new(value: $value) -> Self {
-                Self { bare: bare::$name::new(value), id: unique(), fussy: plain::AtomicBool::new(FUSSY.get()) }
+                Self(UnsafeCell::new(Probed {
+                    bare: bare::$name::new(value),
+                    id: unique(),
+                    fussy: plain::AtomicBool::new(FUSSY.get()),
+                }))
             }
 
             pub(crate) fn bare(&self) -> &bare::$name$(<$t>)? {
-                &self.bare
+                // SAFETY: nobody writes to it but through atomics.
+                unsafe { &(*self.0.get()).bare }
+            }
+
+            fn id(&self) -> u64 {
+                // SAFETY: nobody writes to it.
+                unsafe { (*self.0.get()).id }
+            }
+
+            fn fussy(&self) -> &plain::AtomicBool {
+                // SAFETY: nobody writes to it but through atomics.
+                unsafe { &(*self.0.get()).fussy }
             }
 
             #[track_caller]
@@ -59,9 +82,9 @@ macro_rules! probed {
                 step();
                 let order = chosen(at, "only", order);
                 if ALL_RMW.get() {
-                    return self.bare.compare_exchange($zero, $zero, order, order).unwrap_or_else(|now| now);
+                    return self.bare().compare_exchange($zero, $zero, order, order).unwrap_or_else(|now| now);
                 }
-                self.bare.load(order)
+                self.bare().load(order)
             }
 
             #[track_caller]
@@ -70,9 +93,9 @@ macro_rules! probed {
                 step();
                 let order = chosen(at, "only", order);
                 if ALL_RMW.get() {
-                    self.bare.swap(value, order);
+                    self.bare().swap(value, order);
                 } else {
-                    self.bare.store(value, order);
+                    self.bare().store(value, order);
                 }
             }
 
@@ -81,8 +104,8 @@ macro_rules! probed {
                 let at = Location::caller();
                 step();
                 // Read now: after its change this memory may be anybody's.
-                let id = self.id;
-                let before = self.bare.swap(value, chosen(at, "only", order));
+                let id = self.id();
+                let before = self.bare().swap(value, chosen(at, "only", order));
                 trace::changed(at, id, ($bits)(before), ($bits)(value));
                 before
             }
@@ -99,8 +122,8 @@ macro_rules! probed {
                 step();
                 let (success, failure) = (chosen(at, "success", success), chosen(at, "failure", failure));
                 // Read now: after its change this memory may be anybody's.
-                let id = self.id;
-                let answer = self.bare.compare_exchange(from, to, success, failure);
+                let id = self.id();
+                let answer = self.bare().compare_exchange(from, to, success, failure);
                 if answer.is_ok() {
                     trace::changed(at, id, ($bits)(from), ($bits)(to));
                 }
@@ -115,9 +138,9 @@ macro_rules! probed {
                 success: Ordering,
                 failure: Ordering,
             ) -> Result<$value, $value> {
-                if self.fussy.swap(false, Ordering::Relaxed) || unlucky(4) {
+                if self.fussy().swap(false, Ordering::Relaxed) || unlucky(4) {
                     step();
-                    return Err(self.bare.load(chosen(Location::caller(), "failure", failure)));
+                    return Err(self.bare().load(chosen(Location::caller(), "failure", failure)));
                 }
                 self.compare_exchange(from, to, success, failure)
             }
@@ -127,7 +150,7 @@ macro_rules! probed {
                 pub(crate) fn $arithmetic(&self, value: $value, order: Ordering) -> $value {
                     let at = Location::caller();
                     step();
-                    self.bare.$arithmetic(value, chosen(at, "only", order))
+                    self.bare().$arithmetic(value, chosen(at, "only", order))
                 }
             )*
         }
