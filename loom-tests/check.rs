@@ -53,6 +53,11 @@ pub(crate) const fn within_both(quick: usize, wide: usize) -> Bounds {
 }
 
 impl Bounds {
+    /// In the wide run every execution, as shipped.
+    pub(crate) const fn to_the_end_if_wide(self) -> Bounds {
+        Bounds { wide: [None, self.wide[1]], ..self }
+    }
+
     /// No thread looks before it sleeps; it may look any number of times. A look may read any stale value, and each of
     /// them is one execution more of all that follows. What is seen by looking is explored in the parts and in one model of the pool, which do look.
     pub(crate) const fn without_looks(self) -> Bounds {
