@@ -74,12 +74,18 @@ fn take_turns(seen: &impl Fn() -> bool) -> bool {
     })
 }
 
-/// Looks until `seen` holds, or about as long as it takes to wake a thread. Gives way only on a single core: where there
+/// Looks until `seen` holds, or about as long as it takes to wake a thread, unless a worker is `there` already. That is an
+/// answer, too: whoever has woken one worker after the other looks again. Gives way only on a single core: where there
 /// are more, tasks would take turns that could run at once.
-pub(crate) fn for_a_worker(seen: impl Fn() -> bool) {
-    if LOOKING && cores() > 1 {
+pub(crate) fn for_a_worker(there: bool, seen: impl Fn() -> bool) {
+    if !LOOKING {
+        return;
+    }
+    if there {
+        RETURNS.with(|own| own.set(InVain(0)));
+    } else if cores() > 1 {
         RETURNS.with(|own| watch_in_hope(own, PATIENCE, RETURN, &seen));
-    } else if LOOKING {
+    } else {
         EAGERNESS.with(|own| {
             let mut eagerness = own.get();
             eagerness.turn(&seen);
