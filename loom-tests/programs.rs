@@ -16,7 +16,7 @@ use crate::{
 const QUICK: [(u64, usize); 3] = [(10, 2), (11, 2), (15, 1)];
 
 /// Those of the wide run: minutes.
-const WIDE: [(u64, usize); 8] = [(7, 2), (8, 2), (9, 2), (10, 2), (11, 2), (13, 2), (14, 2), (15, 2)];
+const WIDE: [(u64, usize); 8] = [(7, 2), (8, 2), (9, 2), (10, 2), (11, 2), (13, 1), (14, 1), (15, 1)];
 
 #[derive(Clone, Copy, Debug)]
 enum Op {
