@@ -28,9 +28,10 @@ def report(name, guarantees, bound, count, unit, seconds):
     print(f'evidence\tsearch\t{name}\t{guarantees}\t{bound}\t{count}\t{unit}\t{seconds:.1f}', flush=True)
 
 
-configurations = QUICK + (FULL if sys.argv[1:] == ['full'] else [])
-# Each search is one thread.
-with ThreadPoolExecutor(os.cpu_count()) as cores:
+full = sys.argv[1:] == ['full']
+configurations = QUICK + (FULL if full else [])
+# Each search is one thread. The large ones need the memory for themselves.
+with ThreadPoolExecutor(1 if full else os.cpu_count()) as cores:
     for configuration, (answer, seconds) in zip(configurations, cores.map(run, configurations)):
         if answer.returncode:
             sys.exit(f'{configuration}: {answer.stderr.splitlines()[-1]}')
