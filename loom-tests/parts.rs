@@ -327,6 +327,17 @@ fn work_off(admission: &Admission, held: Held) {
     }
 }
 
+/// A thread of its own for that, which may close the pool first.
+fn working_off(shared: &Arc<(Admission, Guarded)>, held: Held, close: bool) -> thread::JoinHandle<()> {
+    let shared = shared.clone();
+    thread::spawn(move || {
+        if close {
+            let _ = shared.0.close();
+        }
+        work_off(&shared.0, held);
+    })
+}
+
 /// Submits a task that reads what its submitter has written, which loom watches.
 fn submit(admission: &Admission, deadline: Deadline, task: impl FnOnce() + Send + 'static) -> bool {
     let written = Guarded::new();
@@ -378,13 +389,7 @@ where
 fn one_submitter(deadline: fn() -> Deadline, close: bool) -> bool {
     let (admission, held) = full_pool();
     let shared = Arc::new((admission, Guarded::new()));
-    let other = shared.clone();
-    let worker = thread::spawn(move || {
-        if close {
-            let _ = other.0.close();
-        }
-        work_off(&other.0, held)
-    });
+    let worker = working_off(&shared, held, close);
     let inside = shared.clone();
     let ran = submit(&shared.0, deadline(), move || assert_eq!(inside.1.touch(), 0));
     worker.join().unwrap();
@@ -425,13 +430,7 @@ fn two_submitters(first: fn() -> Deadline, second: fn() -> Deadline, close: bool
         let inside = other.clone();
         submit(&other.0, first(), move || _ = inside.1.touch())
     });
-    let other = shared.clone();
-    let worker = thread::spawn(move || {
-        if close {
-            let _ = other.0.close();
-        }
-        work_off(&other.0, held)
-    });
+    let worker = working_off(&shared, held, close);
     let inside = shared.clone();
     let ran = submit(&shared.0, second(), move || _ = inside.1.touch());
     let both = u32::from(submitter.join().unwrap()) + u32::from(ran);

@@ -114,7 +114,7 @@ fn simultaneous_first_submits_stay_within_max() {
     }
 }
 
-#[cfg_attr(miri, ignore = "submitters that never wait leave the workers of an interpreter too little time")]
+#[cfg_attr(miri, ignore = "its submitters never wait; not over in minutes")]
 #[test]
 fn no_worker_is_handed_out_twice() {
     // Goal: the same slot handed out twice without a version tag. Method: more submitters than cores

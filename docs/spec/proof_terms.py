@@ -250,7 +250,12 @@ ASKED = ProcessPoolExecutor(len(SOLVERS))
 
 
 def ask(solver, script):
-    return SOLVERS[solver](script).split()
+    return SOLVERS[solver](script)
+
+
+def ask_all(script):
+    """Each solver and its answer."""
+    return zip(SOLVERS, ASKED.map(ask, SOLVERS, [script] * len(SOLVERS)))
 
 
 class Conditions:
@@ -269,7 +274,8 @@ class Conditions:
         """Per condition the answers of the solvers, from the same text."""
         script = '\n'.join(self.lines) + '\n'
         columns = []
-        for solver, answer in zip(SOLVERS, ASKED.map(ask, SOLVERS, [script] * len(SOLVERS))):
+        for solver, answer in ask_all(script):
+            answer = answer.split()
             if len(answer) != len(self.names):
                 raise Failure(f'{self.title}: {solver} says {" ".join(answer)[:500]}')
             columns.append(answer)

@@ -321,8 +321,7 @@ def vectors():
     script += [f'(declare-const r{i} Word)\n(assert (= r{i} {value}))' for i, value in enumerate(asked)]
     script += ['(check-sat)', f'(get-value ({" ".join(f"r{i}" for i in range(len(asked)))}))']
     columns = []
-    for solver, run in SOLVERS.items():
-        answer = run('\n'.join(script))
+    for solver, answer in ask_all('\n'.join(script)):
         values = dict(re.findall(r'\((r\d+) (#[xb][0-9a-f]+)\)', answer))
         if not answer.startswith('sat') or len(values) != len(asked):
             raise Failure(f'vectors: {solver} says {answer[:300]}')
