@@ -78,9 +78,6 @@ fn take_turns(seen: &impl Fn() -> bool) -> bool {
 /// answer, too: whoever has woken one worker after the other looks again. Gives way only on a single core: where there
 /// are more, tasks would take turns that could run at once.
 pub(crate) fn for_a_worker(there: bool, seen: impl Fn() -> bool) {
-    if !LOOKING {
-        return;
-    }
     if there {
         RETURNS.with(|own| own.set(InVain(0)));
     } else if cores() > 1 {
