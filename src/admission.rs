@@ -104,9 +104,11 @@ impl Admission {
             let State::Idle { top, .. } = word.state() else {
                 return Entry::Full;
             };
-            if LOOKING && !looked && !self.slots.are_free(word) {
+            if LOOKING && !looked && self.slots.at_work(word) > 0 {
                 looked = true;
-                look::for_a_worker(!self.slots.is_asleep(top), || self.load() != word);
+                look::for_a_worker(!self.slots.is_asleep(top), self.slots.at_work(word), || {
+                    self.load() != word
+                });
             } else if self.change(word, self.slots.popped(word, top)) {
                 // SAFETY: the CAS popped `top`.
                 return Entry::Slot(unsafe { self.slots.hold(top) });

@@ -49,6 +49,10 @@ const RETURN: u32 = 400;
 /// How many looks for a worker in vain cost no hope yet: as many as may pass while the first workers wake up.
 const PATIENCE: u32 = 8;
 
+/// On a single core, how many workers are to have a task before a submitter gives way rather than wake one more. The more have,
+/// the fewer times it gives way for each; the fewer, the sooner the first of them runs.
+const CROWD: usize = 8;
+
 /// Most of a time slice.
 const SLICE: Duration = Duration::from_millis(2);
 
@@ -75,14 +79,14 @@ fn take_turns(seen: &impl Fn() -> bool) -> bool {
 }
 
 /// Looks until `seen` holds, or about as long as it takes to wake a thread, unless a worker is `there` already. That is an
-/// answer, too: whoever has woken one worker after the other looks again. Gives way only on a single core: where there
-/// are more, tasks would take turns that could run at once.
-pub(crate) fn for_a_worker(there: bool, seen: impl Fn() -> bool) {
+/// answer, too: whoever has woken one worker after the other looks again. Gives way only on a single core, once enough are
+/// `at_work`: where there are more cores, tasks would take turns that could run at once.
+pub(crate) fn for_a_worker(there: bool, at_work: usize, seen: impl Fn() -> bool) {
     if there {
         RETURNS.with(|own| own.set(InVain(0)));
     } else if cores() > 1 {
         RETURNS.with(|own| watch_in_hope(own, PATIENCE, RETURN, &seen));
-    } else {
+    } else if at_work >= CROWD {
         EAGERNESS.with(|own| {
             let mut eagerness = own.get();
             eagerness.turn(&seen);

@@ -150,7 +150,12 @@ impl Slots {
         }
     }
 
-    /// Whether all of them are free according to `word`. Meaningless unless the word is still the same.
+    /// How many are not free according to `word`. Meaningless unless the word is still the same.
+    pub(crate) fn at_work(&self, word: Word) -> usize {
+        self.max().saturating_sub(self.depth(word) as usize)
+    }
+
+    /// Whether all of them are free according to `word`. Meaningless, as above.
     pub(crate) fn are_free(&self, word: Word) -> bool {
         self.depth(word) as usize == self.max()
     }
