@@ -20,6 +20,10 @@
 //! thread spends its turns with bare looks, and fewer of them, since others want the core. One percent is thus the most
 //! that giving way can cost.
 //!
+//! Turns serve two threads on one core so well that they hide an idle core: the scheduler places a thread that wakes up, and
+//! hardly ever one that gives way. So after some hundreds of turns a thread sleeps although it could hope for more, and
+//! hopes for bare looks again wherever it wakes up.
+//!
 //! docs/BENCHMARKS.md has the curves that chose the numbers, docs/DECISIONS.md what was tried before.
 
 use std::{cell::Cell, time::Duration};
@@ -35,6 +39,9 @@ const BARE: u32 = 60;
 
 /// The most turns, 0.4 µs each.
 const TURNS: u32 = 150;
+
+/// Turns from one sleep to the next at most: half a percent more for a task of a microsecond, 2 % for one of five.
+const STINT: u32 = 256;
 
 /// Bare looks instead of giving way once: about as long.
 const LOOKS_A_TURN: u32 = 15;
@@ -72,7 +79,14 @@ pub(crate) fn for_an_answer(seen: impl Fn() -> bool) -> bool {
 #[inline(never)]
 fn take_turns(seen: &impl Fn() -> bool) -> bool {
     EAGERNESS.with(|own| {
-        let (eagerness, answered) = own.get().look(seen);
+        let mut eagerness = own.get();
+        let answered = if eagerness.stint < STINT {
+            eagerness.look(seen)
+        } else {
+            eagerness.stint = 0;
+            BARES.with(|own| own.set(InVain(0)));
+            false
+        };
         own.set(eagerness);
         answered
     })
@@ -123,7 +137,7 @@ thread_local! {
     /// Turns.
     #[allow(clippy::missing_const_for_thread_local)]
     static EAGERNESS: Cell<Eagerness> =
-        Cell::new(Eagerness { turns: BARE_TURNS, in_vain: InVain(0), alone: None });
+        Cell::new(Eagerness { turns: BARE_TURNS, stint: 0, in_vain: InVain(0), alone: None });
 
     /// Looks for a worker that comes back.
     #[allow(clippy::missing_const_for_thread_local)]
@@ -149,14 +163,16 @@ impl InVain {
 #[derive(Clone, Copy)]
 struct Eagerness {
     turns: u32,
+    /// Turns since it last slept.
+    stint: u32,
     in_vain: InVain,
     /// Until then it does not give way.
     alone: Option<Deadline>,
 }
 
 impl Eagerness {
-    /// Takes its turns; what it is like after that, and whether there was an answer.
-    fn look(mut self, seen: &impl Fn() -> bool) -> (Eagerness, bool) {
+    /// Takes its turns; whether there was an answer.
+    fn look(&mut self, seen: &impl Fn() -> bool) -> bool {
         let turns = match (self.in_vain.hopes(0), self.is_alone()) {
             (false, _) => self.turns,
             (true, true) => self.turns.max(BARE_TURNS),
@@ -165,8 +181,9 @@ impl Eagerness {
         };
         let taken = (1..=turns).find(|_| self.turn(seen));
         self.turns = taken.map_or(self.turns / 2, |taken| (2 * taken + 1).min(TURNS));
+        self.stint = taken.map_or(0, |taken| self.stint + taken);
         self.in_vain = self.in_vain.and(taken.is_some());
-        (self, taken.is_some())
+        taken.is_some()
     }
 
     fn is_alone(&self) -> bool {
