@@ -1,7 +1,7 @@
 //! The report: from the raw lines of a run to a document with pictures.
 //!
 //! `lines` reads and sums up, `targets` judges by `ratios`, `workloads` says what is drawn and tabled for each workload, `plots`
-//! draws. The prose is in `template.md`. The same lines always give the same bytes.
+//! draws. The prose is in `template.md`, and in the `misses.md` of the run, whose figures `quotes` fills in. The same lines always give the same bytes.
 
 mod curve;
 mod lines;
@@ -9,6 +9,7 @@ mod losses;
 mod nearness;
 mod palette;
 mod plots;
+mod quotes;
 mod ratios;
 mod scale;
 mod sheet;
@@ -59,7 +60,7 @@ fn document(run: &Run, misses: &str, folder: &str) -> Made<(String, Vec<(String,
             return Err(format!("the report does not know the workload {:?}", measure.workload).into());
         }
     }
-    let why = explanations(misses)?;
+    let why = explanations(&quotes::quoted(run, misses)?)?;
     let mut sheet = Sheet { run, pictures: Vec::new(), folder: folder.into() };
     let mut values = BTreeMap::new();
     let rows = targets::rows(run);

@@ -67,7 +67,7 @@ impl Ratios {
         if all > 1 {
             let _ = write!(reached, " at worst, {} of {all} cells met", all - over);
         }
-        let _ = write!(reached, " ({}, against {})", place(worst), worst.against);
+        let _ = write!(reached, " ({}, against {})", place(worst.setting, &worst.cell), worst.against);
         if self.missing > 0 {
             let _ = write!(reached, "; {} not measured", self.missing);
         }
@@ -83,15 +83,19 @@ impl Ratios {
         let heads = ["admit", "other", "which", "ratio"].map(String::from).to_vec();
         let row = |ratio: &Ratio| {
             let shown = bold(ratio_beside(ratio.value(), limit), ratio.value() > limit);
-            (place(ratio), vec![unit.show(ratio.own), unit.show(ratio.other), ratio.against.clone(), shown])
+            (
+                place(ratio.setting, &ratio.cell),
+                vec![unit.show(ratio.own), unit.show(ratio.other), ratio.against.clone(), shown],
+            )
         };
         grid("cell", heads, &self.list.iter().map(row).collect::<Vec<_>>())
     }
 }
 
-fn place(ratio: &Ratio) -> String {
-    let workload = heading(&ratio.cell.workload).to_lowercase();
-    format!("{}, {workload} {}", ratio.setting, ratio.cell).trim_end().to_string()
+/// What the tables call a cell.
+pub fn place(setting: &str, cell: &Cell) -> String {
+    let workload = heading(&cell.workload).to_lowercase();
+    format!("{setting}, {workload} {cell}").trim_end().to_string()
 }
 
 pub fn bold(text: String, strong: bool) -> String {

@@ -265,6 +265,23 @@ fn one_cell_makes_a_miss() {
     assert!(row(&lines).ends_with("| not measured |"));
 }
 
+/// Goal: what explains a miss quotes the run that it explains, or nothing.
+#[test]
+fn explanations_quote_the_run() {
+    let run = Run::parse(&text(&lines())).unwrap();
+    let quoted = |asked: &str| quotes::quoted(&run, asked);
+    let cell = "free, empty tasks S=1, max=1";
+    assert_eq!(quoted(&format!("({{{{{cell} | admit\n| time}}}})")).unwrap(), "(252 ns)");
+    assert_eq!(quoted(&format!("{{{{{cell} | mutex / admit | time}}}}")).unwrap(), "16.0");
+    assert_eq!(quoted(&format!("{{{{{cell} | admit | time | quartiles}}}}")).unwrap(), "251 ns to 254 ns");
+    assert_eq!(quoted("{{free, panics max=1 | admit | time}}").unwrap(), "2.02 µs");
+    for wrong in
+        ["{{free, empty tasks S=3, max=1 | admit | time}}", "{{free, panics max=1 | admit}}", "{{no end"]
+    {
+        assert!(quoted(wrong).is_err(), "{wrong}");
+    }
+}
+
 /// Goal: where another pool is ahead, the document says so, with the ratio and with what is another contract.
 #[test]
 fn losses_are_listed() {
