@@ -6,6 +6,7 @@ One build serves all: the probe around the atomics replaces the ordering at one 
 killed the mutant last time runs first, then the shortest; as many mutants at a time as there are cores. `quick` runs only the model that is recorded for each. What an
 interrupted run of the same sources has found is kept in target/orderings.json. A run of all writes
 docs/evidence/orderings.tsv, from which docs/TESTING.md is made."""
+import collections
 import concurrent.futures
 import hashlib
 import json
@@ -31,7 +32,7 @@ def mutants():
         text = open(os.path.join(ROOT, 'src', name)).read()
         # Comments out of the way, every character in its place.
         text = re.sub(r'//[^\n]*', lambda m: ' ' * len(m[0]), text)
-        found = 0
+        found, calls = 0, collections.Counter()
         for call in CALL.finditer(text):
             depth, end = 1, call.end()
             while depth:
@@ -42,10 +43,13 @@ def mutants():
             line = text.count('\n', 0, call.start(1)) + 1
             column = call.start(1) - text.rfind('\n', 0, call.start(1))
             function = re.findall(r'\bfn (\w+)', text[:call.start()])[-1]
+            calls[function, call[1]] += 1
+            nth = calls[function, call[1]]
+            operation = call[1] if nth == 1 else f'{call[1]} {nth}'
             for role, order in zip(['only'] if len(orders) == 1 else ['success', 'failure'], orders):
                 for weaker in WEAKER.get(order, []):
                     wish = f'{name}:{line}:{column}:{role}={weaker}'
-                    yield f'{name[:-3]}::{function}', call[1], role, order, weaker, wish
+                    yield f'{name[:-3]}::{function}', operation, role, order, weaker, wish
         if found != len(re.findall(r'Ordering::\w', re.sub(r'\n *use [^;]*;', '', text))):
             sys.exit(f'{name}: an ordering stands outside of a call')
 
@@ -73,6 +77,8 @@ def main():
     parts = [] if quick else sys.argv[1:]
     everything = list(mutants())
     wanted = [m for m in everything if not parts or any(part in m[0] for part in parts)]
+    if not wanted:
+        sys.exit(f'no ordering stands at {" or ".join(parts)}')
     recorded = {}
     if os.path.exists(RECORD):
         for line in open(RECORD).read().splitlines()[1:]:
@@ -117,7 +123,7 @@ def main():
             keep()
         killer, seconds = cache['found'][wish]
         verdict = killer or '**survives**'
-        name = f'{mutant[0]}, {mutant[1]} ({wish.split(":")[1]}), {mutant[2]}: {mutant[3]} to {mutant[4]}'
+        name = f'{mutant[0]}, {mutant[1]}, {mutant[2]}: {mutant[3]} to {mutant[4]}'
         with lock:
             print(f'evidence\torderings\t{name}\t\t{verdict}\t{int(bool(killer))}\tkilled\t{seconds}', flush=True)
         return [*mutant[:5], verdict, str(seconds)]

@@ -467,6 +467,30 @@ fn cancelling_against_hand_over_strands_nobody() {
 }
 
 #[test]
+fn two_that_give_up_leave_nothing_behind() {
+    // Goal: REFUSE and WAKE on a full pool. Method: two submitters that install, count for each other, and give up; then the
+    // slot comes back.
+    check("queue: 2 give up", "WAKE REFUSE", within(3, 6).to_the_end_if_wide(), || {
+        let (admission, held) = full_pool();
+        let admission = Arc::new(admission);
+        let wait = |admission: &Admission| {
+            let (runner, joiner) = task::new(|| ());
+            match admission.wait_in_line(runner, &joiner, soon()) {
+                Waited::TimedOut(task) => task.run().release(),
+                _ => unreachable!("nobody hands over"),
+            }
+        };
+        let other = admission.clone();
+        let second = thread::spawn(move || wait(&other));
+        wait(&admission);
+        second.join().unwrap();
+        assert_eq!(admission.snapshot().waiting, 0);
+        work_off(&admission, held);
+        assert!(matches!(admission.enter(), Entry::Slot(_)), "the slot is lost");
+    });
+}
+
+#[test]
 fn a_seat_taken_again_is_not_mistaken() {
     // Goal: RING-3. Method: a submitter that may give up, then perhaps another in the same seat, beside the
     // worker that claims; as many are admitted as were claimed, and nobody sleeps for ever.
@@ -543,6 +567,21 @@ fn two_waiters_are_both_answered() {
         assert!(admission.wait(Deadline::NEVER));
         waiter.join().unwrap();
         worker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_waiter_that_gives_up_leaves_the_other_answered() {
+    // Goal: WAIT for two, of whom one gives up and finishes the only task. Method: that one beside the other.
+    check("wait: 2 waiters, one gives up", "WAIT", to_the_end_or(4), || {
+        let admission = Arc::new(Admission::new(1));
+        let held = admission_enter(&admission).unwrap();
+        let other = admission.clone();
+        let waiter = thread::spawn(move || assert!(other.wait(Deadline::NEVER)));
+        assert!(!admission.wait(soon()), "WAIT returned while a task ran");
+        assert!(matches!(admission.give(held), Given::Back));
+        assert!(admission.wait(soon()), "nothing runs");
+        waiter.join().unwrap();
     });
 }
 
