@@ -470,7 +470,7 @@ fn cancelling_against_hand_over_strands_nobody() {
 fn two_that_give_up_leave_nothing_behind() {
     // Goal: REFUSE and WAKE on a full pool. Method: two submitters that install, count for each other, and give up; then the
     // slot comes back.
-    check("queue: 2 give up", "WAKE REFUSE", within(3, 6).to_the_end_if_wide(), || {
+    check("queue: 2 give up", "WAKE REFUSE", within(3, 5).to_the_end_if_wide(), || {
         let (admission, held) = full_pool();
         let admission = Arc::new(admission);
         let wait = |admission: &Admission| {
