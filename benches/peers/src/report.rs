@@ -80,20 +80,28 @@ fn document(run: &Run, misses: &str, folder: &str) -> Made<(String, Vec<(String,
 
 /// Puts values into the places of the template. Each place has a value and each value a place.
 fn fill(template: &str, values: &BTreeMap<&str, String>) -> Result<String, String> {
-    let mut text = String::new();
     let mut unused: Vec<&&str> = values.keys().collect();
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once("{{") {
-        let (name, after) = after.split_once("}}").ok_or("a place in the template has no end")?;
-        text += before;
-        text += values.get(name).ok_or(format!("nothing to put in the place of {name}"))?.trim_end();
+    let text = filled(template, |name| {
         unused.retain(|unused| **unused != name);
-        rest = after;
-    }
+        let value = values.get(name).ok_or(format!("nothing to put in the place of {name}"))?;
+        Ok(value.trim_end().to_string())
+    })?;
     if !unused.is_empty() {
         return Err(format!("the template has no place for {unused:?}"));
     }
-    Ok(text + rest)
+    Ok(text)
+}
+
+/// `text` with what `put` gives for each of its places, `{{...}}`.
+fn filled(text: &str, mut put: impl FnMut(&str) -> Result<String, String>) -> Result<String, String> {
+    let mut parts = text.split("{{");
+    let mut done = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let (asked, after) = part.split_once("}}").ok_or("a place in a text has no end")?;
+        done += &put(asked)?;
+        done += after;
+    }
+    Ok(done)
 }
 
 /// `## id` and what follows it: why a target was missed (its id), or why a workload is lost (`lose-` and its name).

@@ -3,6 +3,7 @@
 //! `{{setting, cell | pool | what}}`, as the tables write them: `{{free, empty tasks S=1, max=4 | kanal | time}}`. With two pools,
 //! `admit / kanal`, it is their ratio; with `| quartiles` behind it, the range between these.
 
+use super::filled;
 use super::lines::{Cell, Metric, Run, SETTINGS, Stat};
 use super::ratios::place;
 use super::units::{Unit, digits};
@@ -10,15 +11,9 @@ use super::workloads::WORKLOADS;
 
 /// `text` with its figures.
 pub fn quoted(run: &Run, text: &str) -> Result<String, String> {
-    let mut parts = text.split("{{");
-    let mut done = parts.next().unwrap_or_default().to_string();
-    for part in parts {
-        let (asked, after) = part.split_once("}}").ok_or("a figure in misses.md has no end")?;
-        done += &figure(run, asked)
-            .ok_or_else(|| format!("misses.md asks for {asked:?}, which the run has not"))?;
-        done += after;
-    }
-    Ok(done)
+    filled(text, |asked| {
+        figure(run, asked).ok_or_else(|| format!("misses.md asks for {asked:?}, which the run has not"))
+    })
 }
 
 fn figure(run: &Run, asked: &str) -> Option<String> {
