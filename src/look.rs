@@ -1,8 +1,8 @@
 //! Looking before sleeping: how long a thread watches for an answer before it pays for a sleep and a wake-up.
 //!
 //! A wake-up costs its maker 2.5 µs, and its sleeper up to 50 µs where a core has to be woken; an answer from a
-//! thread that runs already is there within 0.1 to 1 µs, as near as the cores are. So a thread that waits looks first, in
-//! three steps:
+//! thread that runs already is there within 0.1 to 1 µs, as near as the cores are. So a thread whose answer is not there yet
+//! looks first, in three steps:
 //!
 //! 1. A few **bare** looks, if there is a second core, for answers from threads that run.
 //! 2. **Turns**: it gives way before each look, so that the thread it waits for can have this very core, for which
@@ -40,7 +40,7 @@ const BARE: u32 = 60;
 /// The most turns, 0.4 µs each.
 const TURNS: u32 = 150;
 
-/// Turns from one sleep to the next at most: half a percent more for a task of a microsecond, 2 % for one of five.
+/// Turns from one sleep to the next at most, if there is a second core: half a percent more for a task of a microsecond, 2 % for one of five.
 const STINT: u32 = 256;
 
 /// Bare looks instead of giving way once: about as long.
@@ -71,7 +71,8 @@ pub(crate) fn for_an_answer(seen: impl Fn() -> bool) -> bool {
     if !LOOKING {
         return glances() && seen();
     }
-    BARES.with(|own| watch_in_hope(own, 0, BARE, &seen)) || take_turns(&seen)
+    // What is there already costs nothing, and tells nothing of the answers that are waited for.
+    seen() || BARES.with(|own| watch_in_hope(own, 0, BARE, &seen)) || take_turns(&seen)
 }
 
 // Apart, so that the quick way stays short.
@@ -80,7 +81,7 @@ pub(crate) fn for_an_answer(seen: impl Fn() -> bool) -> bool {
 fn take_turns(seen: &impl Fn() -> bool) -> bool {
     EAGERNESS.with(|own| {
         let mut eagerness = own.get();
-        let answered = if eagerness.stint < STINT {
+        let answered = if eagerness.stint < STINT || cores() == 1 {
             eagerness.look(seen)
         } else {
             eagerness.stint = 0;
