@@ -1,6 +1,7 @@
-//! How every model is run: without regard to loom's environment variables, in every mode, counted.
+//! How every model is run: under loom without regard to its environment variables, in every mode; under shuttle in every
+//! schedule. Both are counted.
 //!
-//! The counts are compared with `loom-tests/manifest.tsv` (or `wide.tsv`). A model whose count has fallen fails: it explores
+//! The counts are compared with `loom-tests/manifest.tsv` (or `wide.tsv`; `states.tsv` under shuttle). A model whose count has fallen fails: it explores
 //! less than it did. `ADMIT_MANIFEST=update` writes the manifest anew; `ignore` is for planted bugs, which
 //! have to be caught by the model itself.
 
@@ -8,22 +9,29 @@ use std::{
     collections::BTreeMap,
     fs,
     path::PathBuf,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
+#[cfg(loom)]
+pub(crate) use crate::Pool;
+#[cfg(shuttle)]
+pub(crate) use crate::states::Pool;
+use crate::{evidence, trace};
+#[cfg(loom)]
 use crate::{
-    evidence,
     probe::{ALL_RMW, FUSSY},
     sync::{GLANCES, RESTLESS},
-    trace,
+};
+#[cfg(shuttle)]
+use crate::{
+    shuttled::Asleep,
+    states::{EverySchedule, Seen},
 };
 
 /// What of a model's executions is explored.
 #[derive(Clone, Copy)]
+#[allow(dead_code, reason = "each checker reads its own part")]
 pub(crate) struct Bounds {
     /// How many preemptions an execution may have in every test run: as shipped, and all-RMW. `None` is as many as there are:
     /// to the end.
@@ -32,10 +40,22 @@ pub(crate) struct Bounds {
     wide: [Option<usize>; 2],
     /// Whether a thread looks once before it sleeps.
     glances: bool,
+    /// Where every schedule is explored.
+    schedules: Schedules,
+}
+
+#[derive(Clone, Copy)]
+enum Schedules {
+    Always,
+    /// In the wide run.
+    Wide,
+    /// Nowhere: there are more states than memory.
+    TooMany,
 }
 
 /// Every execution.
-pub(crate) const TO_THE_END: Bounds = Bounds { quick: [None; 2], wide: [None; 2], glances: true };
+pub(crate) const TO_THE_END: Bounds =
+    Bounds { quick: [None; 2], wide: [None; 2], glances: true, schedules: Schedules::Always };
 
 /// Every execution, but within `quick` preemptions in a quick all-RMW run.
 pub(crate) const fn to_the_end_or(quick: usize) -> Bounds {
@@ -58,6 +78,16 @@ impl Bounds {
         Bounds { wide: [None, self.wide[1]], ..self }
     }
 
+    /// Every schedule in the wide run only.
+    pub(crate) const fn schedules_if_wide(self) -> Bounds {
+        Bounds { schedules: Schedules::Wide, ..self }
+    }
+
+    /// No attempt to explore every schedule.
+    pub(crate) const fn too_many_schedules(self) -> Bounds {
+        Bounds { schedules: Schedules::TooMany, ..self }
+    }
+
     /// No thread looks before it sleeps; it may look any number of times. A look may read any stale value, and each of
     /// them is one execution more of all that follows. What is seen by looking is explored in the parts and in one model of the pool, which do look.
     pub(crate) const fn without_looks(self) -> Bounds {
@@ -66,6 +96,7 @@ impl Bounds {
 }
 
 /// How a model is run.
+#[cfg(loom)]
 struct Mode {
     name: &'static str,
     /// The first sleep on each word ends for nothing, so that no ordering is borrowed from the sleep, and the first
@@ -76,6 +107,7 @@ struct Mode {
     rmw: bool,
 }
 
+#[cfg(loom)]
 const MODES: [Mode; 4] = [
     Mode { name: "asleep", restless: false, rmw: false },
     Mode { name: "restless", restless: true, rmw: false },
@@ -85,12 +117,62 @@ const MODES: [Mode; 4] = [
 
 static MANIFEST: Mutex<()> = Mutex::new(());
 
+const UNIT: &str = if cfg!(loom) { "executions" } else { "states" };
+
 fn is_set(name: &str) -> bool {
     std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0")
 }
 
+/// A call that leaves nothing behind but what it has `told`, where states are compared.
+pub(crate) fn call<R>(f: impl FnOnce() -> R, told: impl FnOnce(&R) -> Option<u64>) -> R {
+    #[cfg(shuttle)]
+    return crate::states::call(f, told);
+    #[cfg(loom)]
+    {
+        let _ = told;
+        f()
+    }
+}
+
+/// Explores every schedule of `model`, which checks the guarantees named, in sequentially consistent memory.
+#[cfg(shuttle)]
+pub(crate) fn check(name: &str, guarantees: &str, bounds: Bounds, model: fn()) {
+    let wanted = match bounds.schedules {
+        Schedules::Always => true,
+        Schedules::Wide => is_set("ADMIT_WIDE"),
+        Schedules::TooMany => false,
+    };
+    if wanted {
+        let (seen, seconds) = explore(model);
+        let Seen { states, executions, confirmed } = seen;
+        assert!(confirmed > 0 || states == executions, "{name}: no step was ever compared");
+        record("states.tsv", name, "none", states, seconds);
+        evidence::line(&format!(
+            "states\t{name}\t{guarantees}\tevery schedule\t{states}\tstates\t{seconds:.1}"
+        ));
+    }
+}
+
+/// Explores every schedule of `model`.
+#[cfg(shuttle)]
+pub(crate) fn explore(model: impl Fn() + Send + Sync + 'static) -> (Seen, f64) {
+    let mut config = shuttle::Config::new();
+    config.stack_size = 0x1_0000;
+    config.silence_warnings = true;
+    config.max_steps = shuttle::MaxSteps::FailAfter(50_000);
+    let (start, seen) = (Instant::now(), Arc::new(Mutex::default()));
+    shuttle::Runner::new(Asleep(EverySchedule::new(seen.clone())), config).run(move || {
+        trace::begin();
+        model();
+    });
+    trace::end();
+    let seen = *seen.lock().unwrap();
+    (seen, start.elapsed().as_secs_f64())
+}
+
 /// Explores `model`, which checks the guarantees named, within the bounds, in every mode. `ADMIT_MODE` picks
 /// one. Every change of the word and the ring is looked up in the table of transitions meanwhile.
+#[cfg(loom)]
 pub(crate) fn check(name: &str, guarantees: &str, bounds: Bounds, model: fn()) {
     let within = if is_set("ADMIT_WIDE") { bounds.wide } else { bounds.quick };
     GLANCES.set(bounds.glances);
@@ -108,7 +190,19 @@ pub(crate) fn check(name: &str, guarantees: &str, bounds: Bounds, model: fn()) {
         FUSSY.set(false);
         ALL_RMW.set(false);
         let events = trace::end();
-        record(&format!("{name}/{}", mode.name), guarantees, bound, executions, seconds);
+        let bound = bound.map_or("none".to_string(), |bound| bound.to_string());
+        let within = if bound == "none" { "to the end".to_string() } else { format!("{bound} preemptions") };
+        let name = format!("{name}/{}", mode.name);
+        evidence::line(&format!(
+            "loom\t{name}\t{guarantees}\t{within}\t{executions}\texecutions\t{seconds:.1}"
+        ));
+        record(
+            if is_set("ADMIT_WIDE") { "wide.tsv" } else { "manifest.tsv" },
+            &name,
+            &bound,
+            executions,
+            seconds,
+        );
         for (event, count) in events {
             evidence::line(&format!("trace\t{event}\t{guarantees}\t{name}\t{count}\tevents\t0"));
         }
@@ -116,7 +210,10 @@ pub(crate) fn check(name: &str, guarantees: &str, bounds: Bounds, model: fn()) {
 }
 
 /// Explores `model` once, as the canaries do; how many executions there were.
+#[cfg(loom)]
 pub(crate) fn explore(bound: Option<usize>, model: impl Fn() + Send + Sync + 'static) -> (u64, f64) {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     let executions = Arc::new(AtomicU64::new(0));
     let counter = executions.clone();
     let mut builder = loom::model::Builder::new();
@@ -137,17 +234,11 @@ pub(crate) fn explore(bound: Option<usize>, model: impl Fn() + Send + Sync + 'st
     (executions.load(Ordering::Relaxed), start.elapsed().as_secs_f64())
 }
 
-fn record(name: &str, guarantees: &str, bound: Option<usize>, executions: u64, seconds: f64) {
-    let bound = bound.map_or("none".to_string(), |bound| bound.to_string());
-    let within = if bound == "none" { "to the end".to_string() } else { format!("{bound} preemptions") };
-    evidence::line(&format!("loom\t{name}\t{guarantees}\t{within}\t{executions}\texecutions\t{seconds:.1}"));
+/// Compares the count of a model with what is recorded for it, in the same `bound`.
+fn record(manifest: &str, name: &str, bound: &str, count: u64, seconds: f64) {
     // Another model's failure is no reason to fail.
     let _guard = MANIFEST.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(if is_set("ADMIT_WIDE") {
-        "loom-tests/wide.tsv"
-    } else {
-        "loom-tests/manifest.tsv"
-    });
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("loom-tests").join(manifest);
     let text = fs::read_to_string(&path).unwrap_or_default();
     let mut rows: BTreeMap<String, String> = text
         .lines()
@@ -161,14 +252,14 @@ fn record(name: &str, guarantees: &str, bound: Option<usize>, executions: u64, s
         return;
     }
     if wish == "update" {
-        rows.insert(name.to_string(), format!("{bound}\t{executions}\t{seconds:.1}"));
+        rows.insert(name.to_string(), format!("{bound}\t{count}\t{seconds:.1}"));
         let body: String = rows.iter().map(|(name, rest)| format!("{name}\t{rest}\n")).collect();
-        fs::write(&path, format!("model\tbound\texecutions\tseconds\n{body}")).unwrap();
+        fs::write(&path, format!("model\tbound\t{UNIT}\tseconds\n{body}")).unwrap();
         return;
     }
     let recorded = recorded.unwrap_or_else(|| panic!("{name} is not in the manifest"));
     let mut fields = recorded.split('\t');
-    assert_eq!(fields.next(), Some(&*bound), "{name} is recorded with another bound");
+    assert_eq!(fields.next(), Some(bound), "{name} is recorded with another bound");
     let least: u64 = fields.next().unwrap().parse().unwrap();
-    assert!(executions >= least, "{name} explored {executions} executions, fewer than {least}");
+    assert!(count >= least, "{name} explored {count} {UNIT}, fewer than {least}");
 }

@@ -3,7 +3,7 @@
 //! `canary` shows that the models see what they must; `parts` takes each module alone, to the end; `whole`
 //! takes the pool, and `programs` small random programs on it, within a bound. `check` is how every model is run;
 //! `poison` makes memory useless once it is freed.
-#![cfg(loom)]
+#![cfg(any(loom, shuttle))]
 
 #[path = "../tests/support/internals.rs"]
 mod internals;

@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use loom::thread;
-
 use crate::{
     admission::{Admission, Entry, Given, Waited},
     arena::Arena,
-    check::{TO_THE_END, check, to_the_end_or, within},
+    check::{TO_THE_END, call, check, to_the_end_or, within},
     park::{self, Event},
     poison::{MARKED, Marked},
     queue::START,
     slots::{Aside, Held, Slots},
-    sync::{Arc, AtomicU32, Deadline, Futex, Ordering, UnsafeCell},
-    task::{self, Answer},
+    sync::{Arc, AtomicU32, Deadline, Futex, Ordering, UnsafeCell, thread},
+    task::{self, Answer, Joiner, Runner},
     word::{State, Word},
     worker::Crew,
 };
@@ -312,6 +310,10 @@ fn full_pool() -> (Admission, Held) {
 
 /// A worker that holds the only slot: gives it back, and runs what comes of that.
 fn work_off(admission: &Admission, held: Held) {
+    call(|| work_off_all(admission, held), |()| Some(0));
+}
+
+fn work_off_all(admission: &Admission, held: Held) {
     let mut held = held;
     while let Given::On(slot, position) = admission.give(held) {
         held = slot;
@@ -344,6 +346,18 @@ fn submit(admission: &Admission, deadline: Deadline, task: impl FnOnce() + Send 
     submit_as(admission, deadline, task)
 }
 
+fn wait_in_line(admission: &Admission, task: Runner, joiner: &Joiner<()>, deadline: Deadline) -> Waited {
+    call(
+        || admission.wait_in_line(task, joiner, deadline),
+        |waited| match waited {
+            Waited::Admitted => Some(0),
+            Waited::Changed(_) => Some(1),
+            Waited::TimedOut(_) => Some(2),
+            _ => None,
+        },
+    )
+}
+
 /// A submitter that finds the pool full: waits in line; on a slot that got free it runs the task itself.
 fn submit_as<F>(admission: &Admission, deadline: Deadline, task: F) -> bool
 where
@@ -351,7 +365,15 @@ where
 {
     let (mut runner, joiner) = task::new(task);
     loop {
-        match admission.enter() {
+        let entry = call(
+            || admission.enter(),
+            |entry| match entry {
+                Entry::Slot(_) => None,
+                Entry::Full => Some(0),
+                Entry::Closed => Some(1),
+            },
+        );
+        match entry {
             Entry::Slot(held) => {
                 runner.run().release();
                 work_off(admission, held);
@@ -363,7 +385,7 @@ where
                 drop(unsafe { task::reclaim::<F, ()>(runner, joiner) });
                 return false;
             }
-            Entry::Full => match admission.wait_in_line(runner, &joiner, deadline) {
+            Entry::Full => match wait_in_line(admission, runner, &joiner, deadline) {
                 Waited::Admitted => {
                     joiner.join().unwrap();
                     return true;
@@ -438,7 +460,7 @@ fn two_submitters(first: fn() -> Deadline, second: fn() -> Deadline, close: bool
 #[test]
 fn who_waits_first_is_served_first() {
     // Goal: FIFO. Method: a second submitter that comes only when the first is seen waiting.
-    check("queue: first come", "FIFO", within(2, 3), || {
+    check("queue: first come", "FIFO", within(2, 3).schedules_if_wide(), || {
         let (admission, held) = full_pool();
         let shared = Arc::new((admission, Guarded::new()));
         let other = shared.clone();
@@ -461,7 +483,7 @@ fn who_waits_first_is_served_first() {
 #[test]
 fn cancelling_against_hand_over_strands_nobody() {
     // Goal: ONCE, REFUSE and WAKE under cancellation. Method: one of two submitters may give up at any moment.
-    check("queue: cancel", "WAKE ONCE REFUSE", within(1, 2), || {
+    check("queue: cancel", "WAKE ONCE REFUSE", within(1, 2).schedules_if_wide(), || {
         two_submitters(soon, || Deadline::NEVER, false)
     });
 }
@@ -475,7 +497,7 @@ fn two_that_give_up_leave_nothing_behind() {
         let admission = Arc::new(admission);
         let wait = |admission: &Admission| {
             let (runner, joiner) = task::new(|| ());
-            match admission.wait_in_line(runner, &joiner, soon()) {
+            match wait_in_line(admission, runner, &joiner, soon()) {
                 Waited::TimedOut(task) => task.run().release(),
                 _ => unreachable!("nobody hands over"),
             }
@@ -494,12 +516,12 @@ fn two_that_give_up_leave_nothing_behind() {
 fn a_seat_taken_again_is_not_mistaken() {
     // Goal: RING-3. Method: a submitter that may give up, then perhaps another in the same seat, beside the
     // worker that claims; as many are admitted as were claimed, and nobody sleeps for ever.
-    check("queue: same seat", "ONCE", within(1, 2), || {
+    check("queue: same seat", "ONCE", within(1, 2).schedules_if_wide(), || {
         let admission = Arc::new(Admission::new(1));
         let held = admission_enter(&admission).unwrap();
         let wait = |admission: &Admission, deadline| {
             let (runner, joiner) = task::new(|| ());
-            match admission.wait_in_line(runner, &joiner, deadline) {
+            match wait_in_line(admission, runner, &joiner, deadline) {
                 Waited::Admitted => 1,
                 Waited::Changed(task) | Waited::TimedOut(task) => {
                     task.run().release();
@@ -531,7 +553,9 @@ fn a_seat_taken_again_is_not_mistaken() {
 #[test]
 fn closing_against_waiting_strands_nobody() {
     // Goal: REFUSE and WAKE at close. Method: close and finish beside two submitters.
-    check("queue: close", "WAKE REFUSE END", within(1, 2), || two_submitters(soon, || Deadline::NEVER, true));
+    check("queue: close", "WAKE REFUSE END", within(1, 2).schedules_if_wide(), || {
+        two_submitters(soon, || Deadline::NEVER, true)
+    });
 }
 
 #[test]
@@ -623,7 +647,7 @@ fn an_entry_left_behind_is_never_claimed() {
         let other = admission.clone();
         let worker = thread::spawn(move || work_off(&other, held));
         let (runner, joiner) = task::new(|| ());
-        let waited = admission.wait_in_line(runner, &joiner, Deadline::NEVER);
+        let waited = wait_in_line(&admission, runner, &joiner, Deadline::NEVER);
         if let Waited::Changed(task) = waited {
             worker.join().unwrap();
             let held = admission_enter(&admission).expect("the pool is idle");

@@ -105,6 +105,18 @@ PLANTS = [
     ('one of a crowd woken', 'WAIT', 'contract:every_waiter_is_woken',
      ('park.rs', '        self.0.wake_all();', '        self.0.wake_one();')),
 
+    # Looking.
+    ('first look after a turn', 'SLEEP', 'look:an_answer_that_is_there_costs_nothing',
+     ('look.rs', '    seen() || BARES', '    BARES')),
+    ('slices lost again and again', 'SLEEP', 'look:beside_strangers_giving_way_costs_one_percent',
+     ('look.rs', '        if slice.has_passed() {', '        if slice.has_passed() && false {')),
+    ('never hopes again', 'SLEEP', 'look:who_is_never_answered_sleeps_at_once_and_hopes_ever_more_seldom',
+     ('look.rs', 'self.0 <= patience || self.0.is_power_of_two()', 'self.0 <= patience')),
+    ('hopes for ever', 'SLEEP', 'look:who_is_never_answered_sleeps_at_once_and_hopes_ever_more_seldom',
+     ('look.rs', 'self.0 <= patience || self.0.is_power_of_two()', 'self.0 <= u32::MAX - patience')),
+    ('never sleeps while answered', 'SLEEP', 'look:a_thread_that_gives_way_sleeps_now_and_then_where_it_could_be_moved',
+     ('look.rs', 'eagerness.stint < STINT || cores() == 1', 'eagerness.stint < STINT || cores() > 0')),
+
     # Waiting in line.
     ('idle pool not noticed after installing', 'WAKE', 'models:waiting_task_runs_once',
      ('admission.rs', 'let Some(tail) = word.state().tail() else {\n                return false;',

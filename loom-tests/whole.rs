@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use loom::thread;
-
 use crate::{
-    Pool,
-    check::{self, Bounds, check},
+    check::{self, Bounds, Pool, check},
     parts::Guarded,
-    sync::{Arc, AtomicU32, Ordering},
+    sync::{Arc, AtomicU32, Ordering, thread},
 };
 
 /// The whole pool is explored without looks before sleeping, but for one model.
@@ -47,7 +44,7 @@ fn panic_comes_back_and_the_worker_lives_on() {
 #[test]
 fn never_more_than_max_of_one() {
     // Goal: MAX, WAKE. Method: two submitters on a pool of one; both tasks touch the same memory.
-    check("pool: 2 submitters, max 1", "MAX WAKE ONCE", within_both(2, 3), || {
+    check("pool: 2 submitters, max 1", "MAX WAKE ONCE", within_both(2, 3).schedules_if_wide(), || {
         let pool = Arc::new(Pool::new(1));
         let inside = Arc::new(Guarded::new());
         let (other, theirs) = (pool.clone(), inside.clone());
@@ -63,7 +60,7 @@ fn never_more_than_max_of_one() {
 #[test]
 fn never_more_than_max_of_two() {
     // Goal: MAX and ONCE in a cold pool: a slot has one worker. Method: two submitters at once on a pool of two.
-    check("pool: 2 submitters, max 2", "MAX WAKE ONCE", within_both(2, 3), || {
+    check("pool: 2 submitters, max 2", "MAX WAKE ONCE", within_both(2, 3).schedules_if_wide(), || {
         let pool = Arc::new(Pool::new(2));
         let ran = [Arc::new(Guarded::new()), Arc::new(Guarded::new())];
         let [mine, theirs] = ran.clone();
@@ -90,7 +87,7 @@ fn wait_returns_when_all_is_done() {
 #[test]
 fn wait_returns_beside_a_submitter() {
     // Goal: WAIT while others go on. Method: a waiter beside a submitter of two tasks.
-    check("pool: wait beside submitter", "WAIT", within(1, 2), || {
+    check("pool: wait beside submitter", "WAIT", within(1, 2).schedules_if_wide(), || {
         let pool = Arc::new(Pool::new(1));
         let first = pool.spawn(|| ());
         let other = pool.clone();
@@ -119,7 +116,7 @@ fn timed_out_task_comes_back() {
 #[test]
 fn close_lets_accepted_tasks_finish() {
     // Goal: REFUSE, ONCE. Method: close beside a spawn.
-    check("pool: close", "REFUSE END", within_both(2, 3), || {
+    check("pool: close", "REFUSE END", within_both(2, 3).schedules_if_wide(), || {
         let pool = Arc::new(Pool::new(1));
         let first = pool.spawn(|| 1);
         let other = pool.clone();
@@ -138,7 +135,7 @@ fn close_lets_accepted_tasks_finish() {
 fn join_gives_the_permit_back_past_a_dead_position() {
     // Goal: FREE behind a submitter that has given up. Method: a spawn_timeout beside join; after both, try_spawn
     // has a permit.
-    check("pool: dead position", "FREE REFUSE", within(1, 2), || {
+    check("pool: dead position", "FREE REFUSE", within(1, 2).schedules_if_wide(), || {
         let pool = Arc::new(Pool::new(1));
         let first = pool.spawn(|| ());
         let other = pool.clone();
@@ -177,7 +174,7 @@ fn nested_spawn_never_hangs() {
 #[test]
 fn drop_finishes_what_was_accepted() {
     // Goal: END, ONCE. Method: two detached tasks, then drop.
-    check("pool: drop", "END", within(2, 3), || {
+    check("pool: drop", "END", within(2, 3).schedules_if_wide(), || {
         let count = Arc::new(AtomicU32::new(0));
         let pool = Pool::new(2);
         for _ in 0..2 {
@@ -207,8 +204,12 @@ fn what_a_thread_did_is_before_its_end() {
 fn refused_thread_strands_nobody() {
     // Goal: WAKE and END when the OS gives no thread. Method: two submitters; the first thread that either of
     // them asks for is refused.
-    check("pool: thread refused, max 1", "REFUSE WAKE", within(2, 3), || refused_thread(1, 0));
-    check("pool: thread refused, max 2", "REFUSE WAKE", within(1, 2), || refused_thread(2, 1));
+    check("pool: thread refused, max 1", "REFUSE WAKE", within(2, 3).schedules_if_wide(), || {
+        refused_thread(1, 0)
+    });
+    check("pool: thread refused, max 2", "REFUSE WAKE", within(1, 2).schedules_if_wide(), || {
+        refused_thread(2, 1)
+    });
 }
 
 fn refused_thread(max: usize, refused: u32) {
@@ -231,7 +232,7 @@ fn refused_thread(max: usize, refused: u32) {
 fn refused_thread_and_close_strand_nobody() {
     // Goal: END when a slot lies aside at close. Method: a submitter that is refused a thread while the only
     // worker finishes and another thread closes the pool; then drop has to end.
-    check("pool: thread refused, close", "REFUSE END", within(1, 2), || {
+    check("pool: thread refused, close", "REFUSE END", within(1, 2).schedules_if_wide(), || {
         let mut attempts = 0;
         crate::probe::refusal::set(move || {
             attempts += 1;

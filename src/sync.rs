@@ -1,5 +1,5 @@
 //! The only door to atomics, shared cells, threads, sleeping and time: std's; loom's under `cfg(loom)`; and
-//! shuttle's in tests under `cfg(shuttle)`.
+//! shuttle's under `cfg(shuttle)` in tests, which bring that face along.
 //!
 //! All faces have the same names, so that the code above reads the same whichever is behind it. What the
 //! checkers lack is built here from what they have: a [`Futex`] that sleeps, a [`Deadline`] that may pass at any
@@ -8,10 +8,12 @@
 
 #[cfg(test)]
 use crate::probe as shown;
+#[cfg(all(shuttle, test))]
+use crate::shuttled as face;
 #[cfg(not(test))]
 use face::atomic as shown;
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, all(shuttle, test))))]
 pub(crate) use cell::UnsafeCell;
 #[cfg(any(loom, all(shuttle, test)))]
 pub(crate) use explored::{Deadline, cores, spawn_thread};
@@ -33,7 +35,7 @@ pub(crate) fn glances() -> bool {
     true
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, all(shuttle, test))))]
 mod cell {
     /// A cell whose accesses loom can watch.
     #[derive(Debug)]
@@ -74,7 +76,7 @@ mod explored {
     /// The scheduler decides when a finite deadline is reached, so it may pass at any moment.
     #[derive(Debug, Clone, Copy)]
     pub(crate) struct Deadline {
-        pub(super) finite: bool,
+        pub(crate) finite: bool,
     }
 
     impl Deadline {
@@ -336,57 +338,6 @@ mod face {
         builder.preemption_bound = Some(2);
         builder.max_branches = 100_000;
         builder.check(f);
-    }
-}
-
-#[cfg(all(shuttle, test))]
-mod face {
-    use shuttle::sync::{Condvar, Mutex};
-    pub(crate) use shuttle::{
-        hint::spin_loop,
-        sync::{Arc, atomic},
-        thread::{self, JoinHandle, yield_now, yield_now as nap},
-        thread_local,
-    };
-
-    use super::{AtomicU32, Deadline, Ordering};
-
-    pub(crate) struct Futex {
-        word: AtomicU32,
-        door: Mutex<()>,
-        bell: Condvar,
-    }
-
-    impl Futex {
-        pub(crate) fn new(value: u32) -> Futex {
-            Futex { word: AtomicU32::new(value), door: Mutex::new(()), bell: Condvar::new() }
-        }
-
-        pub(crate) fn word(&self) -> &AtomicU32 {
-            &self.word
-        }
-
-        pub(crate) fn sleep(&self, expected: u32, deadline: Deadline) -> bool {
-            let woken_by_nothing = crate::probe::woken_by_nothing();
-            if woken_by_nothing || deadline.finite {
-                // As under loom: a finite deadline may pass at any moment.
-                return woken_by_nothing;
-            }
-            let door = self.door.lock().unwrap();
-            if self.word.load(Ordering::Relaxed) == expected {
-                drop(self.bell.wait(door).unwrap());
-            }
-            true
-        }
-
-        pub(crate) fn wake_one(&self) {
-            self.wake_all();
-        }
-
-        pub(crate) fn wake_all(&self) {
-            drop(self.door.lock().unwrap());
-            self.bell.notify_all();
-        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! Wider schedules than loom's, under shuttle: up to eight threads, drawn at random, by priorities (PCT), and, for the
-//! parts, all of them. Memory is sequentially consistent here; the orderings are loom's part.
+//! Wider schedules than loom's, under shuttle: up to eight threads, drawn at random and by priorities (PCT). Memory is
+//! sequentially consistent here; the orderings are loom's part. (Every schedule of the models is explored as well:
+//! loom-tests/.)
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg shuttle" cargo test --test schedules
@@ -34,6 +35,7 @@ use shuttle::{
     },
     thread,
 };
+use shuttled::Asleep;
 use std::{
     cell::Cell,
     collections::{BTreeMap, VecDeque},
@@ -84,12 +86,6 @@ impl Exploration {
         self
     }
 
-    /// Every schedule.
-    fn completely(mut self) -> Exploration {
-        self.with("dfs", CALM, DfsScheduler::new(None, false));
-        self
-    }
-
     fn with(&mut self, scheduler: &str, restless: bool, how: impl Scheduler + 'static) {
         let replay = std::env::var("ADMIT_REPLAY").ok();
         match replay.as_deref().map(|replay| replay.split_once(':').expect("calm: or restless: in front")) {
@@ -106,7 +102,7 @@ impl Exploration {
         let (start, body) = (Instant::now(), self.body);
         probe::disturb(restless.into());
         let schedules = catch_unwind(AssertUnwindSafe(|| {
-            Runner::new(how, config()).run(move || {
+            Runner::new(Asleep(how), config()).run(move || {
                 trace::begin();
                 body();
             })
@@ -203,7 +199,7 @@ enum End {
 
 type Job = Box<dyn FnOnce() -> Proof + Send>;
 
-sync::thread_local! {
+shuttle::thread_local! {
     /// How many tasks are on this thread's stack.
     static DEPTH: Cell<usize> = Cell::new(0);
 }
@@ -785,77 +781,6 @@ fn histories_are_linearizable() {
     ));
 }
 
-// The parts, under every schedule.
-
-#[test]
-fn sleeper_is_woken_under_every_schedule() {
-    // Goal: WAKE for a word with one sleeper. Method: sleep beside wake, depth first.
-    let scenario = Exploration::of("park: one sleeper", "WAKE", "2 threads", || {
-        let futex = Arc::new(Futex::new(0));
-        let other = futex.clone();
-        let waker = thread::spawn(move || {
-            let before = other.word().swap(2, Ordering::Release);
-            park::wake(&other, before);
-        });
-        assert_eq!(park::sleep_until(&futex, Deadline::NEVER, |value| value == 2), Some(2));
-        waker.join().unwrap();
-    });
-    scenario.completely().saw(&[]);
-}
-
-#[test]
-fn result_reaches_the_joiner_under_every_schedule() {
-    // Goal: RESULT, ONCE. Method: run and release beside join, depth first.
-    let scenario = Exploration::of("task: join", "RESULT ONCE WAKE", "2 threads", || {
-        let value = Arc::new(());
-        let inside = value.clone();
-        let (runner, joiner) = task::new(move || inside);
-        let worker = thread::spawn(move || runner.run().release());
-        drop(joiner.join().unwrap());
-        worker.join().unwrap();
-        assert_eq!(Arc::strong_count(&value), 1);
-    });
-    scenario.completely().saw(&[]);
-}
-
-#[test]
-fn result_is_dropped_once_under_every_schedule() {
-    // Goal: ONCE for a result that nobody wants. Method: run and release beside the drop of the handle, depth first.
-    let scenario = Exploration::of("task: detach", "ONCE", "2 threads", || {
-        let value = Arc::new(());
-        let inside = value.clone();
-        let (runner, joiner) = task::new(move || inside);
-        let worker = thread::spawn(move || runner.run().release());
-        drop(joiner);
-        worker.join().unwrap();
-        assert_eq!(Arc::strong_count(&value), 1);
-    });
-    scenario.completely().saw(&[]);
-}
-
-#[test]
-fn slots_have_one_owner_under_every_schedule() {
-    // Goal: MAX on the stack of slots. Method: two threads that each take the one slot and give it back, depth
-    // first.
-    let scenario = Exploration::of("stack: 1 slot, 2 threads", "MAX", "2 threads", || {
-        use admission::{Admission, Entry, Given};
-        let shared = Arc::new((Admission::new(1), Count::new(0)));
-        let pass = |shared: &(Admission, Count)| {
-            if let Entry::Slot(held) = shared.0.enter() {
-                assert!(shared.1.fetch_add(1, Relaxed) < 1, "MAX");
-                shared.1.fetch_sub(1, Relaxed);
-                assert!(!matches!(shared.0.give(held), Given::On(..)), "nothing waits");
-            }
-        };
-        let other = shared.clone();
-        let other = thread::spawn(move || pass(&other));
-        pass(&shared);
-        other.join().unwrap();
-        assert_eq!(shared.0.snapshot().running, 0, "a slot is lost");
-    });
-    scenario.completely().saw(&["POP", "FILL"]);
-}
-
 #[test]
 fn schedules_come_again() {
     // Goal: a failure can be replayed. Method: random programs, restless; each schedule twice, and shuttle compares.
@@ -873,7 +798,7 @@ fn fails_within(schedules: usize, scheduler: impl Scheduler + 'static, body: fn(
     let count = Arc::new(Count::new(0));
     let counter = count.clone();
     let caught = catch_unwind(AssertUnwindSafe(|| {
-        Runner::new(scheduler, config()).run(move || {
+        Runner::new(Asleep(scheduler), config()).run(move || {
             counter.fetch_add(1, Relaxed);
             body();
         })

@@ -13,6 +13,7 @@ COLUMNS = {
     'proved (z3 and cvc5)': ['proof'],
     'specification (TLC), search': ['tlc', 'search'],
     'loom': ['loom'],
+    'every schedule': ['states'],
     'shuttle': ['shuttle'],
     'real threads': ['test', 'progress', 'linear', 'disturbed', 'soak', 'fuzz'],
 }
@@ -73,6 +74,7 @@ PARTS = {
     'spec': lambda: details(['proof', 'tlc', 'search']),
     'loom': lambda: details(['loom']),
     'trace': lambda: details(['trace']),
+    'states': lambda: details(['states']),
     'schedules': lambda: details(['shuttle']),
     'threads': lambda: details(['progress', 'linear', 'disturbed', 'soak', 'fuzz', 'tsan', 'asan', 'lsan', 'valgrind', 'miri']),
     'plants': lambda: details(['plants']),

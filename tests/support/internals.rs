@@ -24,8 +24,14 @@ pub(crate) mod pool;
 pub(crate) mod probe;
 #[path = "../../src/queue.rs"]
 pub(crate) mod queue;
+#[cfg(shuttle)]
+#[path = "shuttled.rs"]
+pub(crate) mod shuttled;
 #[path = "../../src/slots.rs"]
 pub(crate) mod slots;
+#[cfg(shuttle)]
+#[path = "states.rs"]
+pub(crate) mod states;
 #[path = "../../src/submit.rs"]
 pub(crate) mod submit;
 #[path = "../../src/sync.rs"]

@@ -16,6 +16,8 @@ use std::{
     sync::{OnceLock, atomic as plain},
 };
 
+#[cfg(shuttle)]
+use crate::states;
 use crate::{
     sync::{Ordering, atomic as bare, unique},
     trace,
@@ -39,8 +41,26 @@ struct Probed<A> {
     fussy: plain::AtomicBool,
 }
 
+#[cfg(shuttle)]
+impl<A> Drop for Probed<A> {
+    fn drop(&mut self) {
+        states::gone(self.id);
+    }
+}
+
+/// A name for an object that is made, and its first content.
+pub(crate) fn named(content: Option<u64>) -> u64 {
+    #[cfg(shuttle)]
+    if let Some(name) = states::name() {
+        states::holds(name, content);
+        return name;
+    }
+    let _ = content;
+    unique()
+}
+
 macro_rules! probed {
-    ($name:ident$(<$t:ident>)?, $value:ty, $zero:expr, $bits:expr, $($arithmetic:ident)*) => {
+    ($name:ident$(<$t:ident>)?, $value:ty, $zero:expr, $bits:expr, $content:expr, $($arithmetic:ident)*) => {
         pub(crate) struct $name$(<$t>)?(UnsafeCell<Probed<bare::$name$(<$t>)?>>);
 
         // SAFETY: what is in the cell is only ever shared: an atomic, a number that never changes, an atomic.
@@ -56,7 +76,7 @@ macro_rules! probed {
             pub(crate) fn new(value: $value) -> Self {
                 Self(UnsafeCell::new(Probed {
                     bare: bare::$name::new(value),
-                    id: unique(),
+                    id: named(($content)(value)),
                     fussy: plain::AtomicBool::new(FUSSY.get()),
                 }))
             }
@@ -84,7 +104,12 @@ macro_rules! probed {
                 if ALL_RMW.get() {
                     return self.bare().compare_exchange($zero, $zero, order, order).unwrap_or_else(|now| now);
                 }
-                self.bare().load(order)
+                #[cfg(shuttle)]
+                states::begins(at);
+                let now = self.bare().load(order);
+                #[cfg(shuttle)]
+                states::learns(self.id());
+                now
             }
 
             #[track_caller]
@@ -96,6 +121,8 @@ macro_rules! probed {
                     self.bare().swap(value, order);
                 } else {
                     self.bare().store(value, order);
+                    #[cfg(shuttle)]
+                    states::holds(self.id(), ($content)(value));
                 }
             }
 
@@ -106,6 +133,8 @@ macro_rules! probed {
                 // Read now: after its change this memory may be anybody's.
                 let id = self.id();
                 let before = self.bare().swap(value, chosen(at, "only", order));
+                #[cfg(shuttle)]
+                states::swapped(at, id, ($content)(value));
                 trace::changed(at, id, ($bits)(before), ($bits)(value));
                 before
             }
@@ -123,7 +152,14 @@ macro_rules! probed {
                 let (success, failure) = (chosen(at, "success", success), chosen(at, "failure", failure));
                 // Read now: after its change this memory may be anybody's.
                 let id = self.id();
+                #[cfg(shuttle)]
+                states::tries(at, ($bits)(from));
                 let answer = self.bare().compare_exchange(from, to, success, failure);
+                #[cfg(shuttle)]
+                match answer {
+                    Ok(_) => states::succeeded(at, id, ($bits)(from), ($content)(to)),
+                    Err(_) => states::failed(at, id, ($bits)(from)),
+                }
                 if answer.is_ok() {
                     trace::changed(at, id, ($bits)(from), ($bits)(to));
                 }
@@ -150,17 +186,24 @@ macro_rules! probed {
                 pub(crate) fn $arithmetic(&self, value: $value, order: Ordering) -> $value {
                     let at = Location::caller();
                     step();
-                    self.bare().$arithmetic(value, chosen(at, "only", order))
+                    let before = self.bare().$arithmetic(value, chosen(at, "only", order));
+                    #[cfg(shuttle)]
+                    // SAFETY: shuttle runs nobody else between two steps.
+                    states::changed(self.id(), ($content)(unsafe { self.bare().raw_load() }));
+                    before
                 }
             )*
         }
     };
 }
 
-probed!(AtomicU32, u32, 0, u64::from, fetch_add fetch_sub fetch_or fetch_and);
-probed!(AtomicU64, u64, 0, |bits: u64| bits,);
-probed!(AtomicIsize, isize, 0, |bits: isize| bits as u64, fetch_add fetch_sub);
-probed!(AtomicPtr<T>, *mut T, std::ptr::null_mut(), |place: *mut T| place.addr() as u64,);
+probed!(AtomicU32, u32, 0, u64::from, |bits| Some(u64::from(bits)), fetch_add fetch_sub fetch_or fetch_and);
+probed!(AtomicU64, u64, 0, |bits: u64| bits, Some,);
+probed!(AtomicIsize, isize, 0, |bits: isize| bits as u64, |bits| Some(bits as u64), fetch_add fetch_sub);
+// An address means nothing in another execution.
+probed!(AtomicPtr<T>, *mut T, std::ptr::null_mut(), |place: *mut T| place.addr() as u64, |place: *mut T| {
+    place.is_null().then_some(0)
+},);
 
 impl Default for AtomicU32 {
     fn default() -> AtomicU32 {

@@ -1,0 +1,510 @@
+//! Every schedule of a scenario, to the end: depth first, leaving off wherever an execution comes to a state in which
+//! one has been before. So much fewer executions than schedules are needed that parts with four threads, and small pools,
+//! are explored without a bound on preemptions. Memory is sequentially consistent.
+//!
+//! **What a state is.** The crate's own code runs, so its threads' stacks cannot be compared. But what a thread does next
+//! depends only on where it began and on what it has read since: so its *history*, a hash of that and of how often it was
+//! scheduled or blocked, stands for its stack. A state is the histories of all threads, which of them can run, and what is
+//! in every atomic and every shared cell. An integer stands for itself; a pointer, and what lies in a cell, for the history of
+//! the thread that put it there, and reading it takes that over. Objects and threads are named by their maker and how many it made
+//! before, since neither addresses nor numbers are the same in two executions. (M. Musuvathi and S. Qadeer, *Partial-order
+//! reduction for context-bounded state exploration*, 2007, compare what happened before what; values merge more.)
+//!
+//! **What is forgotten.** A history may drop what its thread keeps no more:
+//! - a loop over the word that fails at its CAS begins anew with what it began with ([`failed`]), and one that succeeds
+//!   keeps the slot it popped or the position it took ([`succeeded`]);
+//! - a thread on its way to sleep keeps the value that it goes by ([`tries`]);
+//! - a worker that takes its mail keeps its slot ([`swapped`]);
+//! - a call keeps what it returns ([`call`]).
+//!
+//! **What checks this.** Whenever an execution takes a step from a state that another has taken before, it has to come to
+//! the same state again: a dependence that the histories miss shows there (`loom-tests/canary.rs`). Hashes have 128 bits.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    hash::{BuildHasherDefault, Hasher},
+    ops::Deref,
+    panic::Location,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
+
+use crate::{
+    JoinHandle, TrySpawnError, pool,
+    word::{State, Word},
+};
+
+type Hash = u128;
+
+fn mix(a: Hash, b: Hash) -> Hash {
+    let mut x =
+        a.wrapping_mul(0x2d35_8dcc_aa6c_78a5_8bb8_4b93_962e_acc9).wrapping_add(b) ^ 0x9e37_79b9_7f4a_7c15;
+    x ^= x >> 67;
+    x = x.wrapping_mul(0xda94_2042_e4dd_58b5_9fb2_1c65_1e98_df25);
+    x ^= x >> 61;
+    x = x.wrapping_mul(0xd6e8_feb8_6659_fd93_a0b4_28db_2f9c_7d4d);
+    x ^ (x >> 65)
+}
+
+/// Hashes are hashed already.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only hashes are stored");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+type Stored = BuildHasherDefault<AsItIs>;
+
+// What an execution has come to.
+
+/// A thread.
+struct Strand {
+    name: Hash,
+    /// What its maker knew.
+    birth: Hash,
+    history: Hash,
+    /// How many objects and threads it has made.
+    made: Hash,
+    /// Its history before its last look at the pool's word, and at a word that it may sleep on.
+    mark: Hash,
+    glance: Hash,
+}
+
+#[derive(Default)]
+struct Execution {
+    /// By the numbers of their tasks.
+    strands: Vec<Option<Strand>>,
+    running: Option<TaskId>,
+    objects: HashMap<u64, Hash, Stored>,
+    /// The hash of all objects.
+    memory: Hash,
+}
+
+const SPAWNED: Hash = 1;
+const STEP: Hash = 2;
+const BLOCKED: Hash = 3;
+
+thread_local! {
+    static EXECUTION: RefCell<Option<Execution>> = const { RefCell::new(None) };
+}
+
+fn with<R>(f: impl FnOnce(&mut Execution) -> R) -> Option<R> {
+    // A thread that is ending has no locals left.
+    EXECUTION.try_with(|execution| execution.borrow_mut().as_mut().map(f)).ok().flatten()
+}
+
+impl Strand {
+    /// A name for what it makes.
+    fn new_name(&mut self) -> Hash {
+        self.made += 1;
+        mix(self.name, self.made)
+    }
+}
+
+impl Execution {
+    fn strand(&mut self) -> &mut Strand {
+        let running = self.running.expect("a thread runs");
+        self.strands[usize::from(running)].as_mut().expect("it is known")
+    }
+
+    fn put(&mut self, object: u64, content: Option<Hash>) {
+        let name = Hash::from(object);
+        let before = match content {
+            Some(content) => {
+                self.memory = self.memory.wrapping_add(mix(name, content));
+                self.objects.insert(object, content)
+            }
+            None => self.objects.remove(&object),
+        };
+        if let Some(before) = before {
+            self.memory = self.memory.wrapping_sub(mix(name, before));
+        }
+    }
+
+    fn state(&self, runnable: &[&Task]) -> Hash {
+        let can_run = |id: usize| runnable.iter().any(|task| usize::from(task.id()) == id);
+        let threads = self.strands.iter().enumerate().filter_map(|(id, strand)| {
+            let strand = strand.as_ref()?;
+            Some(mix(mix(strand.name, strand.history), 2 * strand.made + Hash::from(can_run(id))))
+        });
+        threads.fold(mix(self.memory, 0), Hash::wrapping_add)
+    }
+
+    /// Makes the acquaintance of threads that have been spawned.
+    fn meet(&mut self, tasks: &[&Task]) {
+        for task in tasks {
+            let id = usize::from(task.id());
+            if self.strands.len() <= id {
+                self.strands.resize_with(id + 1, || None);
+            }
+            if self.strands[id].is_none() {
+                let parent = task.parent_task_id().and_then(|id| self.strands[usize::from(id)].as_mut());
+                let (name, birth) = parent.map_or((0, 0), |parent| (parent.new_name(), parent.history));
+                let birth = mix(mix(birth, name), SPAWNED);
+                self.strands[id] =
+                    Some(Strand { name, birth, history: birth, made: 0, mark: birth, glance: birth });
+            }
+        }
+    }
+
+    /// What the thread that ran could not take or await at once, it has learned of, too.
+    fn note_block(&mut self, runnable: &[&Task]) {
+        if let Some(running) = self.running
+            && runnable.iter().all(|task| task.id() != running)
+        {
+            let strand = self.strand();
+            strand.history = mix(strand.history, BLOCKED);
+        }
+    }
+
+    fn step(&mut self, next: TaskId) {
+        self.running = Some(next);
+        let strand = self.strand();
+        strand.history = mix(strand.history, STEP);
+    }
+}
+
+/// A name for an object that the running thread makes; none where no states are compared.
+pub(crate) fn name() -> Option<u64> {
+    with(|execution| execution.strand().new_name() as u64)
+}
+
+/// An object holds `value` now; or something whose meaning is known by who put it there.
+pub(crate) fn holds(object: u64, value: Option<u64>) {
+    with(|execution| {
+        let strand = execution.strand();
+        let content = value.map_or(mix(strand.history, strand.made), Hash::from);
+        execution.put(object, Some(content));
+    });
+}
+
+/// The running thread learns what an object holds.
+pub(crate) fn learns(object: u64) {
+    with(|execution| {
+        let content = execution.objects.get(&object).copied().unwrap_or(0);
+        let strand = execution.strand();
+        strand.history = mix(strand.history, content);
+    });
+}
+
+/// An object is gone.
+pub(crate) fn gone(object: u64) {
+    with(|execution| execution.put(object, None));
+}
+
+/// Both: an RMW.
+pub(crate) fn changed(object: u64, value: Option<u64>) {
+    learns(object);
+    holds(object, value);
+}
+
+const TAKES: Hash = 4;
+const SLEEPS: Hash = 5;
+const RETURNS: Hash = 6;
+
+fn is_in(file: &str, at: &Location<'_>) -> bool {
+    at.file().ends_with(file)
+}
+
+/// The running thread is about to load something.
+pub(crate) fn begins(at: &Location<'_>) {
+    with(|execution| {
+        let strand = execution.strand();
+        if is_in("src/admission.rs", at) {
+            strand.mark = strand.history;
+        } else if is_in("src/park.rs", at) {
+            strand.glance = strand.history;
+        }
+    });
+}
+
+/// It is about to try a CAS from `from`; in `sleep_until`, after a glance at the same word.
+pub(crate) fn tries(at: &Location<'_>, from: u64) {
+    if is_in("src/park.rs", at) {
+        with(|execution| {
+            let strand = execution.strand();
+            strand.history = mix(mix(strand.glance, SLEEPS), from.into());
+        });
+    }
+}
+
+/// The CAS has failed. In a loop over the word, the next round begins; but for one in `settle`, which only ever changes a
+/// word that is short.
+pub(crate) fn failed(at: &Location<'_>, object: u64, from: u64) {
+    if is_in("src/admission.rs", at) && !Word(from).is_short() {
+        with(|execution| {
+            let strand = execution.strand();
+            strand.history = strand.mark;
+        });
+    } else {
+        learns(object);
+    }
+}
+
+/// The CAS has succeeded. Where only slots and positions change, and the pool is not closed, what comes of it is known by
+/// them.
+pub(crate) fn succeeded(at: &Location<'_>, object: u64, from: u64, value: Option<u64>) {
+    learns(object);
+    if is_in("src/admission.rs", at) {
+        let (from, to) = (Word(from), Word(value.expect("the word is a number")));
+        let flags = |word: Word| (word.is_closed(), word.is_watched(), word.is_short(), word.wave());
+        let digest = match (from.state(), to.state()) {
+            (before, after) if before == after || from.is_closed() || flags(from) != flags(to) => None,
+            (State::Busy { head, .. }, State::Busy { head: next, .. }) if head != next => {
+                Some(mix(1, head.0.into()))
+            }
+            (State::Busy { .. }, State::Busy { .. }) => Some(2),
+            (State::Busy { .. }, State::Idle { .. }) => Some(3),
+            (State::Idle { top, .. }, State::Busy { .. }) => Some(mix(4, top.into())),
+            (State::Idle { top, .. }, State::Idle { top: next, .. }) => {
+                Some(mix(mix(5, top.into()), next.into()))
+            }
+        };
+        if let Some(digest) = digest {
+            with(|execution| {
+                let strand = execution.strand();
+                strand.history = mix(strand.mark, digest);
+            });
+        }
+    }
+    holds(object, value);
+}
+
+/// It has put `value` in the place of what was there. Only a worker that takes its mail puts 0 into a slot.
+pub(crate) fn swapped(at: &Location<'_>, object: u64, value: Option<u64>) {
+    if is_in("src/slots.rs", at) && value == Some(0) {
+        with(|execution| {
+            let strand = execution.strand();
+            strand.history = mix(strand.birth, TAKES);
+        });
+    } else {
+        learns(object);
+    }
+    holds(object, value);
+}
+
+/// A call, after which nothing is left of what happened in it but what it has `told`; all of it, if that is `None`.
+pub(crate) fn call<R>(f: impl FnOnce() -> R, told: impl FnOnce(&R) -> Option<u64>) -> R {
+    let before = with(|execution| execution.strand().history);
+    let answer = f();
+    if let (Some(before), Some(told)) = (before, told(&answer)) {
+        with(|execution| execution.strand().history = mix(mix(before, RETURNS), told.into()));
+    }
+    answer
+}
+
+/// The pool, as the models call it.
+pub(crate) struct Pool(pool::Pool);
+
+impl Pool {
+    pub(crate) fn new(max: usize) -> Pool {
+        Pool(pool::Pool::new(max))
+    }
+
+    pub(crate) fn spawn<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        call(|| self.0.spawn(f), |_| Some(0))
+    }
+
+    pub(crate) fn try_spawn<T, F>(&self, f: F) -> Result<JoinHandle<T>, TrySpawnError<F>>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        call(|| self.0.try_spawn(f), told)
+    }
+
+    pub(crate) fn spawn_timeout<T, F>(&self, d: Duration, f: F) -> Result<JoinHandle<T>, TrySpawnError<F>>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        call(|| self.0.spawn_timeout(d, f), told)
+    }
+
+    pub(crate) fn wait(&self) {
+        call(|| self.0.wait(), |()| Some(0));
+    }
+
+    pub(crate) fn close(&self) {
+        call(|| self.0.close(), |()| Some(0));
+    }
+}
+
+impl Deref for Pool {
+    type Target = pool::Pool;
+
+    fn deref(&self) -> &pool::Pool {
+        &self.0
+    }
+}
+
+fn told<T, F>(answer: &Result<JoinHandle<T>, TrySpawnError<F>>) -> Option<u64> {
+    match answer {
+        Ok(_) => Some(0),
+        Err(TrySpawnError::Full(_)) => Some(1),
+        Err(TrySpawnError::Closed(_)) => Some(2),
+        Err(TrySpawnError::Os(..)) => Some(3),
+    }
+}
+
+// The search.
+
+/// What a search has seen.
+#[derive(Default, Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) states: u64,
+    pub(crate) executions: u64,
+    /// Steps that were taken a second time, and led where they had led before.
+    pub(crate) confirmed: u64,
+}
+
+/// How many steps from known states are compared in each execution that has come to one.
+const KNOWN: usize = 16;
+
+/// One decision on the path that is being explored.
+struct Decision {
+    state: Hash,
+    taken: TaskId,
+    left: Vec<TaskId>,
+}
+
+/// The scheduler.
+pub(crate) struct EverySchedule {
+    path: Vec<Decision>,
+    depth: usize,
+    /// How many steps ago this execution came where one was before. It is only brought to its end.
+    known: usize,
+    states: HashSet<Hash, Stored>,
+    /// Where a step from a state led.
+    steps: HashMap<u64, u64, Stored>,
+    last: Option<u64>,
+    /// When each thread was last scheduled.
+    turns: Vec<u64>,
+    clock: u64,
+    seen: Arc<Mutex<Seen>>,
+    counts: Seen,
+}
+
+impl EverySchedule {
+    pub(crate) fn new(seen: Arc<Mutex<Seen>>) -> EverySchedule {
+        EverySchedule {
+            path: Vec::new(),
+            depth: 0,
+            known: 0,
+            states: HashSet::default(),
+            steps: HashMap::default(),
+            last: None,
+            turns: Vec::new(),
+            clock: 0,
+            seen,
+            counts: Seen::default(),
+        }
+    }
+
+    /// The state at the end of the path; and that the last step led there before, if it was taken before.
+    fn arrive(&mut self, runnable: &[&Task]) -> Hash {
+        let state = with(|execution| execution.state(runnable)).expect("an execution has begun");
+        if let Some(step) = self.last.take()
+            && let Some(before) = self.steps.insert(step, state as u64)
+        {
+            assert_eq!(before, state as u64, "the same step from the same state led elsewhere");
+            self.counts.confirmed += 1;
+        }
+        state
+    }
+
+    fn leave(&mut self, state: Hash, next: TaskId) {
+        let name = |execution: &mut Execution| {
+            execution.strands[usize::from(next)].as_ref().map(|strand| strand.name)
+        };
+        self.last = with(name).flatten().map(|name| mix(state, name) as u64);
+    }
+
+    fn choose(&mut self, runnable: &[&Task]) -> TaskId {
+        if let Some(&Decision { state, taken, .. }) = self.path.get(self.depth) {
+            self.depth += 1;
+            if self.depth == self.path.len() {
+                self.leave(state, taken);
+            }
+            return taken;
+        }
+        if self.known < KNOWN {
+            let state = self.arrive(runnable);
+            if self.known == 0 && self.states.insert(state) {
+                self.counts.states += 1;
+                let mut left: Vec<TaskId> = runnable.iter().map(|task| task.id()).collect();
+                let taken = left.pop().expect("somebody can run");
+                self.path.push(Decision { state, taken, left });
+                self.depth += 1;
+                self.leave(state, taken);
+                return taken;
+            }
+            self.known += 1;
+            let next = self.longest_waiting(runnable);
+            self.leave(state, next);
+            return next;
+        }
+        self.longest_waiting(runnable)
+    }
+
+    /// With this choice everything ends.
+    fn longest_waiting(&self, runnable: &[&Task]) -> TaskId {
+        let waited = |task: &&&Task| self.turns.get(usize::from(task.id())).copied().unwrap_or(0);
+        runnable.iter().min_by_key(waited).expect("somebody can run").id()
+    }
+}
+
+impl Scheduler for EverySchedule {
+    fn new_execution(&mut self) -> Option<Schedule> {
+        EXECUTION.set(None);
+        *self.seen.lock().unwrap() = self.counts;
+        if self.counts.executions > 0 {
+            while self.path.last().is_some_and(|decision| decision.left.is_empty()) {
+                self.path.pop();
+            }
+            let decision = self.path.last_mut()?;
+            decision.taken = decision.left.pop().expect("some are left");
+        }
+        self.counts.executions += 1;
+        (self.depth, self.known, self.last) = (0, 0, None);
+        self.turns.clear();
+        EXECUTION.set(Some(Execution::default()));
+        Some(Schedule::new(0))
+    }
+
+    fn next_task(&mut self, runnable: &[&Task], _current: Option<TaskId>, _yields: bool) -> Option<TaskId> {
+        with(|execution| {
+            execution.meet(runnable);
+            execution.note_block(runnable);
+        });
+        let next = self.choose(runnable);
+        self.clock += 1;
+        let id = usize::from(next);
+        self.turns.resize(self.turns.len().max(id + 1), 0);
+        self.turns[id] = self.clock;
+        with(|execution| execution.step(next));
+        Some(next)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        unreachable!("nothing is left to chance");
+    }
+}
