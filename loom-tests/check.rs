@@ -49,7 +49,7 @@ enum Schedules {
     Always,
     /// In the wide run.
     Wide,
-    /// Nowhere: there are more states than memory.
+    /// Nowhere: no search of this model has come to an end.
     TooMany,
 }
 

@@ -460,7 +460,7 @@ fn two_submitters(first: fn() -> Deadline, second: fn() -> Deadline, close: bool
 #[test]
 fn who_waits_first_is_served_first() {
     // Goal: FIFO. Method: a second submitter that comes only when the first is seen waiting.
-    check("queue: first come", "FIFO", within(2, 3).schedules_if_wide(), || {
+    check("queue: first come", "FIFO", within(2, 3).too_many_schedules(), || {
         let (admission, held) = full_pool();
         let shared = Arc::new((admission, Guarded::new()));
         let other = shared.clone();
@@ -483,7 +483,7 @@ fn who_waits_first_is_served_first() {
 #[test]
 fn cancelling_against_hand_over_strands_nobody() {
     // Goal: ONCE, REFUSE and WAKE under cancellation. Method: one of two submitters may give up at any moment.
-    check("queue: cancel", "WAKE ONCE REFUSE", within(1, 2).schedules_if_wide(), || {
+    check("queue: cancel", "WAKE ONCE REFUSE", within(1, 2).too_many_schedules(), || {
         two_submitters(soon, || Deadline::NEVER, false)
     });
 }
@@ -516,7 +516,7 @@ fn two_that_give_up_leave_nothing_behind() {
 fn a_seat_taken_again_is_not_mistaken() {
     // Goal: RING-3. Method: a submitter that may give up, then perhaps another in the same seat, beside the
     // worker that claims; as many are admitted as were claimed, and nobody sleeps for ever.
-    check("queue: same seat", "ONCE", within(1, 2).schedules_if_wide(), || {
+    check("queue: same seat", "ONCE", within(1, 2).too_many_schedules(), || {
         let admission = Arc::new(Admission::new(1));
         let held = admission_enter(&admission).unwrap();
         let wait = |admission: &Admission, deadline| {
@@ -553,7 +553,7 @@ fn a_seat_taken_again_is_not_mistaken() {
 #[test]
 fn closing_against_waiting_strands_nobody() {
     // Goal: REFUSE and WAKE at close. Method: close and finish beside two submitters.
-    check("queue: close", "WAKE REFUSE END", within(1, 2).schedules_if_wide(), || {
+    check("queue: close", "WAKE REFUSE END", within(1, 2).too_many_schedules(), || {
         two_submitters(soon, || Deadline::NEVER, true)
     });
 }

@@ -60,7 +60,7 @@ fn never_more_than_max_of_one() {
 #[test]
 fn never_more_than_max_of_two() {
     // Goal: MAX and ONCE in a cold pool: a slot has one worker. Method: two submitters at once on a pool of two.
-    check("pool: 2 submitters, max 2", "MAX WAKE ONCE", within_both(2, 3).schedules_if_wide(), || {
+    check("pool: 2 submitters, max 2", "MAX WAKE ONCE", within_both(2, 3).too_many_schedules(), || {
         let pool = Arc::new(Pool::new(2));
         let ran = [Arc::new(Guarded::new()), Arc::new(Guarded::new())];
         let [mine, theirs] = ran.clone();
@@ -135,7 +135,7 @@ fn close_lets_accepted_tasks_finish() {
 fn join_gives_the_permit_back_past_a_dead_position() {
     // Goal: FREE behind a submitter that has given up. Method: a spawn_timeout beside join; after both, try_spawn
     // has a permit.
-    check("pool: dead position", "FREE REFUSE", within(1, 2).schedules_if_wide(), || {
+    check("pool: dead position", "FREE REFUSE", within(1, 2).too_many_schedules(), || {
         let pool = Arc::new(Pool::new(1));
         let first = pool.spawn(|| ());
         let other = pool.clone();
@@ -207,7 +207,7 @@ fn refused_thread_strands_nobody() {
     check("pool: thread refused, max 1", "REFUSE WAKE", within(2, 3).schedules_if_wide(), || {
         refused_thread(1, 0)
     });
-    check("pool: thread refused, max 2", "REFUSE WAKE", within(1, 2).schedules_if_wide(), || {
+    check("pool: thread refused, max 2", "REFUSE WAKE", within(1, 2).too_many_schedules(), || {
         refused_thread(2, 1)
     });
 }
@@ -232,7 +232,7 @@ fn refused_thread(max: usize, refused: u32) {
 fn refused_thread_and_close_strand_nobody() {
     // Goal: END when a slot lies aside at close. Method: a submitter that is refused a thread while the only
     // worker finishes and another thread closes the pool; then drop has to end.
-    check("pool: thread refused, close", "REFUSE END", within(1, 2).schedules_if_wide(), || {
+    check("pool: thread refused, close", "REFUSE END", within(1, 2).too_many_schedules(), || {
         let mut attempts = 0;
         crate::probe::refusal::set(move || {
             attempts += 1;
