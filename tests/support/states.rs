@@ -98,9 +98,14 @@ struct Execution {
     memory: Hash,
 }
 
-const SPAWNED: Hash = 1;
-const STEP: Hash = 2;
-const BLOCKED: Hash = 3;
+/// What happens to a thread, told apart from all that it may read.
+const fn event(number: u128) -> Hash {
+    number << 100
+}
+
+const SPAWNED: Hash = event(1);
+const STEP: Hash = event(2);
+const BLOCKED: Hash = event(3);
 
 thread_local! {
     static EXECUTION: RefCell<Option<Execution>> = const { RefCell::new(None) };
@@ -216,9 +221,9 @@ pub(crate) fn changed(object: u64, value: Option<u64>) {
     holds(object, value);
 }
 
-const TAKES: Hash = 4;
-const SLEEPS: Hash = 5;
-const RETURNS: Hash = 6;
+const TAKES: Hash = event(4);
+const SLEEPS: Hash = event(5);
+const RETURNS: Hash = event(6);
 
 fn is_in(file: &str, at: &Location<'_>) -> bool {
     at.file().ends_with(file)
@@ -269,13 +274,13 @@ pub(crate) fn succeeded(at: &Location<'_>, object: u64, from: u64, value: Option
         let digest = match (from.state(), to.state()) {
             (before, after) if before == after || from.is_closed() || flags(from) != flags(to) => None,
             (State::Busy { head, .. }, State::Busy { head: next, .. }) if head != next => {
-                Some(mix(1, head.0.into()))
+                Some(mix(event(7), head.0.into()))
             }
-            (State::Busy { .. }, State::Busy { .. }) => Some(2),
-            (State::Busy { .. }, State::Idle { .. }) => Some(3),
-            (State::Idle { top, .. }, State::Busy { .. }) => Some(mix(4, top.into())),
+            (State::Busy { .. }, State::Busy { .. }) => Some(event(8)),
+            (State::Busy { .. }, State::Idle { .. }) => Some(event(9)),
+            (State::Idle { top, .. }, State::Busy { .. }) => Some(mix(event(10), top.into())),
             (State::Idle { top, .. }, State::Idle { top: next, .. }) => {
-                Some(mix(mix(5, top.into()), next.into()))
+                Some(mix(mix(event(11), top.into()), next.into()))
             }
         };
         if let Some(digest) = digest {
