@@ -25,7 +25,7 @@ use crate::{
 };
 #[cfg(shuttle)]
 use crate::{
-    shuttled::Asleep,
+    shuttled::{Asleep, config},
     states::{EverySchedule, Seen},
 };
 
@@ -156,12 +156,8 @@ pub(crate) fn check(name: &str, guarantees: &str, bounds: Bounds, model: fn()) {
 /// Explores every schedule of `model`.
 #[cfg(shuttle)]
 pub(crate) fn explore(model: impl Fn() + Send + Sync + 'static) -> (Seen, f64) {
-    let mut config = shuttle::Config::new();
-    config.stack_size = 0x1_0000;
-    config.silence_warnings = true;
-    config.max_steps = shuttle::MaxSteps::FailAfter(50_000);
     let (start, seen) = (Instant::now(), Arc::new(Mutex::default()));
-    shuttle::Runner::new(Asleep(EverySchedule::new(seen.clone())), config).run(move || {
+    shuttle::Runner::new(Asleep(EverySchedule::new(seen.clone())), config()).run(move || {
         trace::begin();
         model();
     });

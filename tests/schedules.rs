@@ -27,7 +27,7 @@ use internals::*;
 
 use history::{Program, face, run};
 use shuttle::{
-    Config, MaxSteps, Runner,
+    Runner,
     rand::{RngCore, thread_rng},
     scheduler::{
         DfsScheduler, PctScheduler, RandomScheduler, ReplayScheduler, Scheduler,
@@ -35,7 +35,7 @@ use shuttle::{
     },
     thread,
 };
-use shuttled::Asleep;
+use shuttled::{Asleep, config};
 use std::{
     cell::Cell,
     collections::{BTreeMap, VecDeque},
@@ -134,15 +134,6 @@ impl Exploration {
             assert!(self.seen.contains_key(row), "{} never made {row}", self.name);
         }
     }
-}
-
-fn config() -> Config {
-    let mut config = Config::new();
-    config.stack_size = 0x1_0000;
-    config.silence_warnings = true;
-    // A hundred times what any schedule here needs: who takes more goes round in circles.
-    config.max_steps = MaxSteps::FailAfter(50_000);
-    config
 }
 
 /// A number below `sides`, drawn from the schedule.

@@ -3,7 +3,10 @@
 
 use std::cell::RefCell;
 
-use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
+use shuttle::{
+    Config, MaxSteps,
+    scheduler::{Schedule, Scheduler, Task, TaskId},
+};
 
 pub(crate) use shuttle::{
     hint::spin_loop,
@@ -147,4 +150,14 @@ impl<S: Scheduler> Scheduler for Asleep<S> {
     fn next_u64(&mut self) -> u64 {
         self.0.next_u64()
     }
+}
+
+/// How everything is run.
+pub(crate) fn config() -> Config {
+    let mut config = Config::new();
+    config.stack_size = 0x1_0000;
+    config.silence_warnings = true;
+    // A hundred times what any schedule here needs: who takes more goes round in circles.
+    config.max_steps = MaxSteps::FailAfter(50_000);
+    config
 }

@@ -106,6 +106,9 @@ const fn event(number: u128) -> Hash {
 const SPAWNED: Hash = event(1);
 const STEP: Hash = event(2);
 const BLOCKED: Hash = event(3);
+const TAKES: Hash = event(4);
+const SLEEPS: Hash = event(5);
+const RETURNS: Hash = event(6);
 
 thread_local! {
     static EXECUTION: RefCell<Option<Execution>> = const { RefCell::new(None) };
@@ -114,6 +117,11 @@ thread_local! {
 fn with<R>(f: impl FnOnce(&mut Execution) -> R) -> Option<R> {
     // A thread that is ending has no locals left.
     EXECUTION.try_with(|execution| execution.borrow_mut().as_mut().map(f)).ok().flatten()
+}
+
+/// The same for the running thread alone.
+fn with_strand<R>(f: impl FnOnce(&mut Strand) -> R) -> Option<R> {
+    with(|execution| f(execution.strand()))
 }
 
 impl Strand {
@@ -189,7 +197,7 @@ impl Execution {
 
 /// A name for an object that the running thread makes; none where no states are compared.
 pub(crate) fn name() -> Option<u64> {
-    with(|execution| execution.strand().new_name() as u64)
+    with_strand(|strand| strand.new_name() as u64)
 }
 
 /// An object holds `value` now; or something whose meaning is known by who put it there.
@@ -221,18 +229,13 @@ pub(crate) fn changed(object: u64, value: Option<u64>) {
     holds(object, value);
 }
 
-const TAKES: Hash = event(4);
-const SLEEPS: Hash = event(5);
-const RETURNS: Hash = event(6);
-
 fn is_in(file: &str, at: &Location<'_>) -> bool {
     at.file().ends_with(file)
 }
 
 /// The running thread is about to load something.
 pub(crate) fn begins(at: &Location<'_>) {
-    with(|execution| {
-        let strand = execution.strand();
+    with_strand(|strand| {
         if is_in("src/admission.rs", at) {
             strand.mark = strand.history;
         } else if is_in("src/park.rs", at) {
@@ -244,10 +247,7 @@ pub(crate) fn begins(at: &Location<'_>) {
 /// It is about to try a CAS from `from`; in `sleep_until`, after a glance at the same word.
 pub(crate) fn tries(at: &Location<'_>, from: u64) {
     if is_in("src/park.rs", at) {
-        with(|execution| {
-            let strand = execution.strand();
-            strand.history = mix(mix(strand.glance, SLEEPS), from.into());
-        });
+        with_strand(|strand| strand.history = mix(mix(strand.glance, SLEEPS), from.into()));
     }
 }
 
@@ -255,10 +255,7 @@ pub(crate) fn tries(at: &Location<'_>, from: u64) {
 /// word that is short.
 pub(crate) fn failed(at: &Location<'_>, object: u64, from: u64) {
     if is_in("src/admission.rs", at) && !Word(from).is_short() {
-        with(|execution| {
-            let strand = execution.strand();
-            strand.history = strand.mark;
-        });
+        with_strand(|strand| strand.history = strand.mark);
     } else {
         learns(object);
     }
@@ -284,10 +281,7 @@ pub(crate) fn succeeded(at: &Location<'_>, object: u64, from: u64, value: Option
             }
         };
         if let Some(digest) = digest {
-            with(|execution| {
-                let strand = execution.strand();
-                strand.history = mix(strand.mark, digest);
-            });
+            with_strand(|strand| strand.history = mix(strand.mark, digest));
         }
     }
     holds(object, value);
@@ -296,10 +290,7 @@ pub(crate) fn succeeded(at: &Location<'_>, object: u64, from: u64, value: Option
 /// It has put `value` in the place of what was there. Only a worker that takes its mail puts 0 into a slot.
 pub(crate) fn swapped(at: &Location<'_>, object: u64, value: Option<u64>) {
     if is_in("src/slots.rs", at) && value == Some(0) {
-        with(|execution| {
-            let strand = execution.strand();
-            strand.history = mix(strand.birth, TAKES);
-        });
+        with_strand(|strand| strand.history = mix(strand.birth, TAKES));
     } else {
         learns(object);
     }
@@ -308,10 +299,10 @@ pub(crate) fn swapped(at: &Location<'_>, object: u64, value: Option<u64>) {
 
 /// A call, after which nothing is left of what happened in it but what it has `told`; all of it, if that is `None`.
 pub(crate) fn call<R>(f: impl FnOnce() -> R, told: impl FnOnce(&R) -> Option<u64>) -> R {
-    let before = with(|execution| execution.strand().history);
+    let before = with_strand(|strand| strand.history);
     let answer = f();
     if let (Some(before), Some(told)) = (before, told(&answer)) {
-        with(|execution| execution.strand().history = mix(mix(before, RETURNS), told.into()));
+        with_strand(|strand| strand.history = mix(mix(before, RETURNS), told.into()));
     }
     answer
 }
