@@ -143,9 +143,8 @@ pub(crate) fn check(name: &str, guarantees: &str, bounds: Bounds, model: fn()) {
         Schedules::TooMany => false,
     };
     if wanted {
-        let (seen, seconds) = explore(model);
-        let Seen { states, executions, confirmed } = seen;
-        assert!(confirmed > 0 || states == executions, "{name}: no step was ever compared");
+        let (Seen { states, confirmed, .. }, seconds) = explore(model);
+        assert!(confirmed > 0, "{name}: no step was ever compared");
         record("states.tsv", name, "none", states, seconds);
         evidence::line(&format!(
             "states\t{name}\t{guarantees}\tevery schedule\t{states}\tstates\t{seconds:.1}"
@@ -153,11 +152,27 @@ pub(crate) fn check(name: &str, guarantees: &str, bounds: Bounds, model: fn()) {
     }
 }
 
+/// With fewer states than this every step is taken from every state as well.
+#[cfg(shuttle)]
+const FEW: u64 = 100_000;
+
 /// Explores every schedule of `model`.
 #[cfg(shuttle)]
 pub(crate) fn explore(model: impl Fn() + Send + Sync + 'static) -> (Seen, f64) {
+    let model = Arc::new(model);
+    let (seen, seconds) = search(true, model.clone());
+    if seen.states < FEW {
+        let all = search(false, model).0;
+        assert_eq!(all.states, seen.states, "a step that was left off led elsewhere");
+    }
+    (seen, seconds)
+}
+
+/// With `naps`, steps are left off that come to what has been explored.
+#[cfg(shuttle)]
+fn search(naps: bool, model: Arc<impl Fn() + Send + Sync + 'static>) -> (Seen, f64) {
     let (start, seen) = (Instant::now(), Arc::new(Mutex::default()));
-    shuttle::Runner::new(Asleep(EverySchedule::new(seen.clone())), config()).run(move || {
+    shuttle::Runner::new(Asleep(EverySchedule::new(seen.clone(), naps)), config()).run(move || {
         trace::begin();
         model();
     });

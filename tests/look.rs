@@ -165,8 +165,9 @@ fn on_a_single_core_nobody_looks_without_giving_way() {
 }
 
 #[test]
-fn a_thread_is_ready_to_wait_twice_as_long_as_the_last_time() {
-    // Goal: turns as many as pay. Method: an answer after each number of turns, and then none.
+fn a_thread_is_ready_to_wait_twice_as_long_as_the_last_time_and_half_as_long_after_none() {
+    // Goal: turns as many as pay. Method: an answer after each number of turns, and then none: the second and the third
+    // such wait are in hope.
     for cores in [1, 2] {
         on(cores);
         for turns in 1..20 {
@@ -174,6 +175,8 @@ fn a_thread_is_ready_to_wait_twice_as_long_as_the_last_time() {
                 on(cores);
                 assert_eq!(wait(|so_far| so_far.turns == turns).turns, turns);
                 assert_eq!(in_vain().turns, 2 * turns + 1);
+                assert!(in_vain().turns > 2 * turns + 1 && in_vain().turns > 2 * turns + 1);
+                assert_eq!(in_vain().turns, turns / 4);
             })
             .join()
             .unwrap();

@@ -86,7 +86,7 @@ macro_rules! probed {
                 unsafe { &(*self.0.get()).bare }
             }
 
-            fn id(&self) -> u64 {
+            pub(crate) fn id(&self) -> u64 {
                 // SAFETY: nobody writes to it.
                 unsafe { (*self.0.get()).id }
             }
@@ -200,10 +200,17 @@ macro_rules! probed {
 probed!(AtomicU32, u32, 0, u64::from, |bits| Some(u64::from(bits)), fetch_add fetch_sub fetch_or fetch_and);
 probed!(AtomicU64, u64, 0, |bits: u64| bits, Some,);
 probed!(AtomicIsize, isize, 0, |bits: isize| bits as u64, |bits| Some(bits as u64), fetch_add fetch_sub);
-// An address means nothing in another execution.
-probed!(AtomicPtr<T>, *mut T, std::ptr::null_mut(), |place: *mut T| place.addr() as u64, |place: *mut T| {
+probed!(AtomicPtr<T>, *mut T, std::ptr::null_mut(), |place: *mut T| place.addr() as u64, meaning,);
+
+/// An address means nothing in another execution. A task has a name; all else that a pointer leads to is a chunk, which is put
+/// into its arena by the thread that has just made it.
+fn meaning<T>(place: *mut T) -> Option<u64> {
+    #[cfg(shuttle)]
+    if !place.is_null() {
+        return crate::shuttled::task_in(&raw const place).or_else(states::last_name);
+    }
     place.is_null().then_some(0)
-},);
+}
 
 impl Default for AtomicU32 {
     fn default() -> AtomicU32 {
@@ -387,6 +394,9 @@ pub(crate) mod refusal {
     }
 
     pub(crate) fn check() -> io::Result<()> {
+        // The rule may remember what it has said.
+        #[cfg(shuttle)]
+        crate::states::alone();
         let refused = RULE.with_borrow_mut(|rule| rule.as_mut().is_some_and(|rule| rule()));
         if refused { Err(io::Error::from(io::ErrorKind::WouldBlock)) } else { Ok(()) }
     }

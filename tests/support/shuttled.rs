@@ -1,7 +1,7 @@
 //! shuttle's face of `src/sync.rs`: all threads run on one OS thread, one at a time, and switch only before an
 //! atomic operation, or where one is here.
 
-use std::cell::RefCell;
+use std::{any::type_name, cell::RefCell, ops::Deref};
 
 use shuttle::{
     Config, MaxSteps,
@@ -10,15 +10,54 @@ use shuttle::{
 
 pub(crate) use shuttle::{
     hint::spin_loop,
-    sync::{Arc, atomic},
+    sync::atomic,
     thread::{self, JoinHandle, yield_now, yield_now as nap},
     thread_local,
 };
 
 use crate::{
+    cell::Header,
     probe, states,
     sync::{AtomicU32, Deadline, Ordering},
+    task::Runner,
 };
+
+/// Its count is part of the state; who lets it go last knows that.
+pub(crate) struct Arc<T> {
+    id: u64,
+    shared: std::sync::Arc<T>,
+}
+
+impl<T> Arc<T> {
+    pub(crate) fn new(value: T) -> Arc<T> {
+        Arc { id: probe::named(Some(1)), shared: std::sync::Arc::new(value) }
+    }
+}
+
+impl<T> Clone for Arc<T> {
+    fn clone(&self) -> Arc<T> {
+        let shared = self.shared.clone();
+        states::holds(self.id, Some(std::sync::Arc::strong_count(&shared) as u64));
+        Arc { id: self.id, shared }
+    }
+}
+
+impl<T> Deref for Arc<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.shared
+    }
+}
+
+impl<T> Drop for Arc<T> {
+    fn drop(&mut self) {
+        match std::sync::Arc::strong_count(&self.shared) as u64 {
+            1 => states::lets_go(self.id),
+            count => states::holds(self.id, Some(count - 1)),
+        }
+    }
+}
 
 /// A cell whose content is part of the state. Who is in it together with another is for loom to see.
 pub(crate) struct UnsafeCell<T> {
@@ -38,10 +77,11 @@ impl<T> UnsafeCell<T> {
         answer
     }
 
-    /// What is too small to hold a pointer is known by its value.
+    /// What is too small to hold a pointer is known by its value, and a task by its name.
     fn value(&self) -> Option<u64> {
         let content = self.content.get();
         match size_of::<T>() {
+            8 => task_in(content),
             // SAFETY: nobody else runs, and what the crate keeps in a cell of this size is a flag.
             1 => Some(u64::from(unsafe { content.cast::<u8>().read() })),
             // SAFETY: as above, a number.
@@ -57,15 +97,26 @@ impl<T> Drop for UnsafeCell<T> {
     }
 }
 
+/// The name of the task in a place that holds one or none, if that is what it is for.
+pub(crate) fn task_in<T>(place: *const T) -> Option<u64> {
+    let is = type_name::<T>();
+    (is == type_name::<*mut Header>() || is == type_name::<Option<Runner>>()).then(|| {
+        // SAFETY: either is a pointer to a task, or null.
+        let task = unsafe { place.cast::<*const Header>().read() };
+        // SAFETY: what is put in such a place is the putter's, so the task is there.
+        unsafe { task.as_ref() }.map_or(0, |header| header.state.word().id())
+    })
+}
+
 pub(crate) struct Futex {
     word: AtomicU32,
     sleepers: Queue,
 }
 
-/// Those who sleep on one word. What is in it is known by who changed it, as in a cell.
+/// Those who sleep on one word, and their names.
 struct Queue {
     id: u64,
-    threads: RefCell<Vec<thread::Thread>>,
+    threads: RefCell<Vec<(u64, thread::Thread)>>,
 }
 
 // SAFETY: all threads run on one OS thread, and no borrow is held where they switch.
@@ -74,17 +125,18 @@ unsafe impl Sync for Queue {}
 unsafe impl Send for Queue {}
 
 impl Queue {
-    fn change<R>(&self, f: impl FnOnce(&mut Vec<thread::Thread>) -> R) -> R {
+    fn change<R>(&self, f: impl FnOnce(&mut Vec<(u64, thread::Thread)>) -> R) -> R {
         states::learns(self.id);
         let mut threads = self.threads.borrow_mut();
         let answer = f(&mut threads);
-        states::holds(self.id, threads.is_empty().then_some(0));
+        let names = threads.iter().fold(0, |all: u64, &(name, _)| all.rotate_left(1) ^ name);
+        states::holds(self.id, Some(names));
         answer
     }
 
     fn holds(&self, thread: &thread::Thread) -> bool {
         states::learns(self.id);
-        self.threads.borrow().iter().any(|sleeper| sleeper.id() == thread.id())
+        self.threads.borrow().iter().any(|(_, sleeper)| sleeper.id() == thread.id())
     }
 }
 
@@ -113,8 +165,9 @@ impl Futex {
         // Nobody else runs between this look and the first park.
         if self.word.load(Ordering::Relaxed) == expected {
             let me = thread::current();
-            self.sleepers.change(|threads| threads.push(me.clone()));
+            self.sleepers.change(|threads| threads.push((states::me(), me.clone())));
             while self.sleepers.holds(&me) {
+                states::alone();
                 thread::park();
             }
         }
@@ -128,7 +181,10 @@ impl Futex {
     pub(crate) fn wake_all(&self) {
         // The waker may be stopped here.
         self.word.bare().load(Ordering::Relaxed);
-        self.sleepers.change(std::mem::take).iter().for_each(thread::Thread::unpark);
+        for (_, sleeper) in self.sleepers.change(std::mem::take) {
+            states::alone();
+            sleeper.unpark();
+        }
     }
 }
 

@@ -5,10 +5,11 @@
 //! **What a state is.** The crate's own code runs, so its threads' stacks cannot be compared. But what a thread does next
 //! depends only on where it began and on what it has read since: so its *history*, a hash of that and of how often it was
 //! scheduled or blocked, stands for its stack. A state is the histories of all threads, which of them can run, and what is
-//! in every atomic and every shared cell. An integer stands for itself; a pointer, and what lies in a cell, for the history of
-//! the thread that put it there, and reading it takes that over. Objects and threads are named by their maker and how many it made
-//! before, since neither addresses nor numbers are the same in two executions. (M. Musuvathi and S. Qadeer, *Partial-order
-//! reduction for context-bounded state exploration*, 2007, compare what happened before what; values merge more.)
+//! in every atomic and every shared cell. An integer stands for itself; a task, and a chunk of memory, for its name; what else lies in
+//! a cell, for the history of the thread that put it there, and reading it takes that over. Objects and threads are named by
+//! their maker and how many it made before, since neither addresses nor numbers are the same in two executions.
+//! (M. Musuvathi and S. Qadeer, *Partial-order reduction for context-bounded state exploration*, 2007, compare what
+//! happened before what; values merge more.)
 //!
 //! **What is forgotten.** A history may drop what its thread keeps no more:
 //! - a loop over the word that fails at its CAS begins anew with what it began with ([`failed`]), and one that succeeds
@@ -17,12 +18,20 @@
 //! - a worker that takes its mail keeps its slot ([`swapped`]);
 //! - a call keeps what it returns ([`call`]).
 //!
+//! **What is left off.** Two steps of two threads commute if neither changes what the other touches. Where one has been explored,
+//! it is not taken again after the other, for it would come to the same: the thread is *asleep* until a step is taken that does
+//! not commute with its own (P. Godefroid's sleep sets, 1996). A step at which a thread blocks, ends, starts or wakes another
+//! commutes with none. All states are reached nevertheless: with a state it is kept who was asleep there, and who is not
+//! when it is reached again takes that step then.
+//!
 //! **What checks this.** Whenever an execution takes a step from a state that another has taken before, it has to come to
-//! the same state again: a dependence that the histories miss shows there (`loom-tests/canary.rs`). Hashes have 128 bits.
+//! the same state again: a dependence that the histories miss shows there (`loom-tests/canary.rs`). One step in sixteen
+//! of those that could be left off is taken, and has to lead to a state that has been seen; and models with few states are
+//! explored a second time with nobody asleep, which has to find as many. Hashes have 128 bits.
 
 use std::{
     cell::RefCell,
-    collections::{HashMap, HashSet},
+    collections::{HashMap, hash_map::Entry},
     hash::{BuildHasherDefault, Hasher},
     ops::Deref,
     panic::Location,
@@ -88,11 +97,31 @@ struct Strand {
     glance: Hash,
 }
 
+/// What a step has touched, and whether it has changed it.
+#[derive(Clone, Default)]
+struct Footprint {
+    touched: Vec<(u64, bool)>,
+    /// It comes before or after every other step.
+    alone: bool,
+}
+
+impl Footprint {
+    /// Whether the two steps, of two threads, come to the same in either order.
+    fn commutes_with(&self, other: &Footprint) -> bool {
+        let meet = |&(a, changed): &(u64, bool)| {
+            other.touched.iter().any(|&(b, changes)| a == b && (changed || changes))
+        };
+        !self.alone && !other.alone && !self.touched.iter().any(meet)
+    }
+}
+
 #[derive(Default)]
 struct Execution {
     /// By the numbers of their tasks.
     strands: Vec<Option<Strand>>,
     running: Option<TaskId>,
+    /// Of the running thread's step.
+    footprint: Footprint,
     objects: HashMap<u64, Hash, Stored>,
     /// The hash of all objects.
     memory: Hash,
@@ -139,6 +168,7 @@ impl Execution {
     }
 
     fn put(&mut self, object: u64, content: Option<Hash>) {
+        self.footprint.touched.push((object, true));
         let name = Hash::from(object);
         let before = match content {
             Some(content) => {
@@ -188,8 +218,19 @@ impl Execution {
         }
     }
 
+    /// All threads, in the order of their names.
+    fn names(&self) -> Vec<(Hash, TaskId)> {
+        let known = self.strands.iter().enumerate();
+        let mut names: Vec<_> =
+            known.filter_map(|(id, strand)| Some((strand.as_ref()?.name, TaskId::from(id)))).collect();
+        names.sort_unstable_by_key(|&(name, _)| name);
+        names
+    }
+
     fn step(&mut self, next: TaskId) {
         self.running = Some(next);
+        self.footprint.touched.clear();
+        self.footprint.alone = false;
         let strand = self.strand();
         strand.history = mix(strand.history, STEP);
     }
@@ -198,6 +239,16 @@ impl Execution {
 /// A name for an object that the running thread makes; none where no states are compared.
 pub(crate) fn name() -> Option<u64> {
     with_strand(|strand| strand.new_name() as u64)
+}
+
+/// The name of the last object that it has made.
+pub(crate) fn last_name() -> Option<u64> {
+    with_strand(|strand| mix(strand.name, strand.made) as u64)
+}
+
+/// The name of the running thread; 0 where no states are compared.
+pub(crate) fn me() -> u64 {
+    with_strand(|strand| strand.name as u64).unwrap_or(0)
 }
 
 /// An object holds `value` now; or something whose meaning is known by who put it there.
@@ -209,13 +260,30 @@ pub(crate) fn holds(object: u64, value: Option<u64>) {
     });
 }
 
+/// What an object holds decides what happens, but is not kept.
+fn reads(object: u64) {
+    with(|execution| execution.footprint.touched.push((object, false)));
+}
+
 /// The running thread learns what an object holds.
 pub(crate) fn learns(object: u64) {
+    reads(object);
     with(|execution| {
         let content = execution.objects.get(&object).copied().unwrap_or(0);
         let strand = execution.strand();
         strand.history = mix(strand.history, content);
     });
+}
+
+/// The order of this step and any other matters.
+pub(crate) fn alone() {
+    with(|execution| execution.footprint.alone = true);
+}
+
+/// The running thread was the last to have an object.
+pub(crate) fn lets_go(object: u64) {
+    learns(object);
+    gone(object);
 }
 
 /// An object is gone.
@@ -256,6 +324,7 @@ pub(crate) fn tries(at: &Location<'_>, from: u64) {
 pub(crate) fn failed(at: &Location<'_>, object: u64, from: u64) {
     if is_in("src/admission.rs", at) && !Word(from).is_short() {
         with_strand(|strand| strand.history = strand.mark);
+        reads(object);
     } else {
         learns(object);
     }
@@ -373,22 +442,37 @@ pub(crate) struct Seen {
 }
 
 /// How many steps from known states are compared in each execution that has come to one.
-const KNOWN: usize = 16;
+const KNOWN: usize = 4;
+
+/// One thread in sixteen.
+fn sample(state: Hash) -> u8 {
+    (state >> 64 & state >> 72 & state >> 80 & state >> 88) as u8
+}
 
 /// One decision on the path that is being explored.
 struct Decision {
     state: Hash,
+    /// Who could run.
+    runnable: Vec<TaskId>,
     taken: TaskId,
+    footprint: Footprint,
     left: Vec<TaskId>,
+    /// Those whose step comes to what has been explored elsewhere, before a step that commutes with it.
+    asleep: Vec<(TaskId, Footprint)>,
+    /// Those whose step has been explored from here.
+    explored: Vec<(TaskId, Footprint)>,
 }
 
 /// The scheduler.
 pub(crate) struct EverySchedule {
+    /// Whether steps are left off.
+    naps: bool,
     path: Vec<Decision>,
     depth: usize,
     /// How many steps ago this execution came where one was before. It is only brought to its end.
     known: usize,
-    states: HashSet<Hash, Stored>,
+    /// The states, and whose steps have not been taken from there: a bit for each thread, by the order of their names.
+    states: HashMap<(u64, u64), u8, Stored>,
     /// Where a step from a state led.
     steps: HashMap<u64, u64, Stored>,
     last: Option<u64>,
@@ -400,12 +484,14 @@ pub(crate) struct EverySchedule {
 }
 
 impl EverySchedule {
-    pub(crate) fn new(seen: Arc<Mutex<Seen>>) -> EverySchedule {
+    /// With `naps`, steps are left off that come to what has been explored; else every step is taken from every state.
+    pub(crate) fn new(seen: Arc<Mutex<Seen>>, naps: bool) -> EverySchedule {
         EverySchedule {
+            naps,
             path: Vec::new(),
             depth: 0,
             known: 0,
-            states: HashSet::default(),
+            states: HashMap::default(),
             steps: HashMap::default(),
             last: None,
             turns: Vec::new(),
@@ -434,6 +520,41 @@ impl EverySchedule {
         self.last = with(name).flatten().map(|name| mix(state, name) as u64);
     }
 
+    /// The decision to be made in `state`, at the end of the path, if a step is left to be explored there.
+    fn decision(&mut self, state: Hash, runnable: &[&Task]) -> Option<Decision> {
+        let runnable: Vec<TaskId> = runnable.iter().map(|task| task.id()).collect();
+        let (mut asleep, mut expected) = (Vec::new(), false);
+        if self.naps
+            && let Some(last) = self.path.last_mut()
+        {
+            last.footprint = with(|execution| execution.footprint.clone())?;
+            last.footprint.alone |= last.runnable != runnable;
+            let others = last.asleep.iter().chain(&last.explored);
+            asleep.extend(others.filter(|(_, other)| other.commutes_with(&last.footprint)).cloned());
+            expected = last.asleep.iter().any(|&(id, _)| id == last.taken);
+        }
+        let names = with(|execution| execution.names())?;
+        let bit = |id: TaskId| 1 << names.iter().position(|&(_, other)| other == id).expect("it is known");
+        let mask = asleep.iter().fold(0, |mask, &(id, _)| mask | bit(id));
+        let wanted = match self.states.entry(((state >> 64) as u64, state as u64)) {
+            Entry::Vacant(place) => {
+                assert!(!expected, "a step that could be left off led to a state that had not been seen");
+                self.counts.states += 1;
+                place.insert(mask);
+                !mask | sample(state)
+            }
+            Entry::Occupied(mut place) => {
+                let left = *place.get() & !mask;
+                *place.get_mut() &= mask;
+                left
+            }
+        };
+        let mut left: Vec<TaskId> = runnable.iter().copied().filter(|&id| wanted & bit(id) != 0).collect();
+        let taken = left.pop()?;
+        let footprint = Footprint { alone: true, ..Footprint::default() };
+        Some(Decision { state, runnable, taken, footprint, left, asleep, explored: Vec::new() })
+    }
+
     fn choose(&mut self, runnable: &[&Task]) -> TaskId {
         if let Some(&Decision { state, taken, .. }) = self.path.get(self.depth) {
             self.depth += 1;
@@ -444,11 +565,11 @@ impl EverySchedule {
         }
         if self.known < KNOWN {
             let state = self.arrive(runnable);
-            if self.known == 0 && self.states.insert(state) {
-                self.counts.states += 1;
-                let mut left: Vec<TaskId> = runnable.iter().map(|task| task.id()).collect();
-                let taken = left.pop().expect("somebody can run");
-                self.path.push(Decision { state, taken, left });
+            if self.known == 0
+                && let Some(decision) = self.decision(state, runnable)
+            {
+                let taken = decision.taken;
+                self.path.push(decision);
                 self.depth += 1;
                 self.leave(state, taken);
                 return taken;
@@ -477,7 +598,10 @@ impl Scheduler for EverySchedule {
                 self.path.pop();
             }
             let decision = self.path.last_mut()?;
-            decision.taken = decision.left.pop().expect("some are left");
+            let next = decision.left.pop().expect("some are left");
+            let taken = std::mem::replace(&mut decision.taken, next);
+            decision.explored.push((taken, std::mem::take(&mut decision.footprint)));
+            decision.footprint.alone = true;
         }
         self.counts.executions += 1;
         (self.depth, self.known, self.last) = (0, 0, None);

@@ -21,7 +21,44 @@ const TABLE: &str = include_str!("../../docs/spec/transitions.tsv");
 /// Stands for a maximum that has not shown itself yet.
 const MANY: i64 = 1 << 20;
 
-type Vars = BTreeMap<&'static str, i64>;
+/// What the table speaks of: the word first, then a cell.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+struct Vars {
+    free: i64,
+    waiting: i64,
+    head: i64,
+    closed: i64,
+    watched: i64,
+    wave: i64,
+    short: i64,
+    max: i64,
+    room: i64,
+    at: i64,
+    seat: i64,
+    p: i64,
+    mine: i64,
+}
+
+impl Vars {
+    fn place(&mut self, name: &str) -> &mut i64 {
+        match name {
+            "free" => &mut self.free,
+            "waiting" => &mut self.waiting,
+            "head" => &mut self.head,
+            "closed" => &mut self.closed,
+            "watched" => &mut self.watched,
+            "wave" => &mut self.wave,
+            "short" => &mut self.short,
+            "max" => &mut self.max,
+            "room" => &mut self.room,
+            "at" => &mut self.at,
+            "seat" => &mut self.seat,
+            "p" => &mut self.p,
+            "mine" => &mut self.mine,
+            _ => panic!("{name} in the table"),
+        }
+    }
+}
 
 struct Row {
     object: &'static str,
@@ -43,7 +80,10 @@ struct Shadow {
 struct Trace {
     rows: Vec<Row>,
     shadows: HashMap<u64, Shadow>,
-    seen: BTreeMap<&'static str, u64>,
+    /// The rows that allow a change, as far as they have been looked up.
+    known: HashMap<(&'static str, Vars, Vars), Vec<usize>>,
+    /// How often each row was.
+    seen: Vec<u64>,
     /// Whether every change is printed, for the eye.
     loud: bool,
 }
@@ -58,7 +98,8 @@ pub(crate) fn begin() {
         trace.get_or_insert_with(|| Trace {
             rows: rows(),
             shadows: HashMap::new(),
-            seen: BTreeMap::new(),
+            known: HashMap::new(),
+            seen: vec![0; rows().len()],
             loud: std::env::var_os("ADMIT_REPLAY").is_some(),
         });
         trace.as_mut().unwrap().shadows.clear();
@@ -67,7 +108,13 @@ pub(crate) fn begin() {
 
 /// How often each event was seen on this OS thread since the last call of `end`, which stops the tracing.
 pub(crate) fn end() -> BTreeMap<&'static str, u64> {
-    TRACE.take().map(|trace| trace.seen).unwrap_or_default()
+    let mut seen = BTreeMap::new();
+    for (row, count) in TRACE.take().iter().flat_map(|trace| trace.rows.iter().zip(&trace.seen)) {
+        if *count > 0 {
+            *seen.entry(row.event).or_default() += count;
+        }
+    }
+    seen
 }
 
 /// The names of all rows.
@@ -120,21 +167,21 @@ fn rows() -> Vec<Row> {
 }
 
 /// A sum of names and numbers.
-fn value(vars: &Vars, text: &str) -> i64 {
+fn value(mut vars: Vars, text: &str) -> i64 {
     let mut sum = 0;
     let mut sign = 1;
     for token in text.split(' ') {
         match token {
             "+" => sign = 1,
             "-" => sign = -1,
-            _ => sum += sign * token.parse().unwrap_or_else(|_| vars[token]),
+            _ => sum += sign * token.parse().unwrap_or_else(|_| *vars.place(token)),
         }
     }
     sum
 }
 
 impl Row {
-    fn is_enabled(&self, vars: &Vars) -> bool {
+    fn is_enabled(&self, vars: Vars) -> bool {
         self.guard.iter().all(|&(left, operator, right)| {
             let (left, right) = (value(vars, left), value(vars, right));
             match operator {
@@ -145,15 +192,15 @@ impl Row {
         })
     }
 
-    fn applied(&self, vars: &Vars) -> Vars {
-        let mut after = vars.clone();
+    fn applied(&self, vars: Vars) -> Vars {
+        let mut after = vars;
         for &(name, expression) in &self.change {
             let width = match name {
                 "wave" => 1 << 12,
                 "head" => 1 << 32,
                 _ => 1 << 40,
             };
-            after.insert(name, value(vars, expression) % width);
+            *after.place(name) = value(vars, expression) % width;
         }
         after
     }
@@ -161,15 +208,14 @@ impl Row {
 
 impl Trace {
     /// Finds the rows that allow `before` to become `after`.
-    fn look_up(&mut self, object: &str, before: &Vars, after: &Vars) {
-        let mut found = false;
-        for row in self.rows.iter().filter(|row| row.object == object) {
-            if row.is_enabled(before) && row.applied(before) == *after {
-                *self.seen.entry(row.event).or_default() += 1;
-                found = true;
-            }
-        }
-        assert!(found, "not in the table: {object} {before:?} -> {after:?}");
+    fn look_up(&mut self, object: &'static str, before: Vars, after: Vars) {
+        let rows = self.known.entry((object, before, after)).or_insert_with(|| {
+            let allows =
+                |row: &Row| row.object == object && row.is_enabled(before) && row.applied(before) == after;
+            (0..self.rows.len()).filter(|&row| allows(&self.rows[row])).collect()
+        });
+        assert!(!rows.is_empty(), "not in the table: {object} {before:?} -> {after:?}");
+        rows.iter().for_each(|&row| self.seen[row] += 1);
     }
 
     fn word(&mut self, id: u64, from: Word, to: Word) {
@@ -178,8 +224,8 @@ impl Trace {
         shadow.follow(from, to);
         let after = shadow.vars(to);
         // The maximum may have shown itself just now.
-        let before = if before["max"] == after["max"] { before } else { shadow.lowered(before) };
-        self.look_up("word", &before, &after);
+        let before = if before.max == after.max { before } else { shadow.lowered(before) };
+        self.look_up("word", before, after);
     }
 
     fn cell(&mut self, from: u64, to: u64) {
@@ -188,8 +234,8 @@ impl Trace {
         // Positions are serial numbers: told relative to the new one.
         let at = i64::from(at.wrapping_sub(p) as i32);
         let mine = if now > 0 { now } else { seat };
-        let vars = |at, seat| Vars::from([("at", at), ("seat", seat), ("p", 0), ("mine", mine)]);
-        self.look_up("cell", &vars(at, seat), &vars(0, now));
+        let vars = |at, seat| Vars { at, seat, mine, ..Vars::default() };
+        self.look_up("cell", vars(at, seat), vars(0, now));
     }
 }
 
@@ -207,27 +253,24 @@ impl Shadow {
         let max = self.max.unwrap_or(MANY);
         let free = max - self.out.len() as i64;
         assert_eq!(idle, free > 0, "{word:?} with {} of {max} slots out", self.out.len());
-        Vars::from([
-            ("free", free),
-            ("waiting", waiting),
-            ("head", self.head.unwrap_or(0)),
-            ("closed", i64::from(word.is_closed())),
-            ("watched", i64::from(word.is_watched())),
-            ("wave", word.wave() as i64),
-            ("short", i64::from(word.is_short())),
-            ("max", max),
-            ("room", i64::from(ROOM)),
-        ])
+        Vars {
+            free,
+            waiting,
+            head: self.head.unwrap_or(0),
+            closed: word.is_closed().into(),
+            watched: word.is_watched().into(),
+            wave: word.wave() as i64,
+            short: word.is_short().into(),
+            max,
+            room: ROOM.into(),
+            ..Vars::default()
+        }
     }
 
     /// What was seen of a word when its maximum was not known yet.
     fn lowered(&self, vars: Vars) -> Vars {
         let max = self.max.unwrap_or(MANY);
-        let mut vars = vars;
-        vars.insert("free", vars["free"] - MANY + max);
-        vars.insert("max", max);
-        vars.insert("head", self.head.unwrap_or(0));
-        vars
+        Vars { free: vars.free - MANY + max, max, head: self.head.unwrap_or(0), ..vars }
     }
 
     /// Keeps track of which slots are out, and checks what only the slots know.
