@@ -200,9 +200,9 @@ macro_rules! probed {
 probed!(AtomicU32, u32, 0, u64::from, |bits| Some(u64::from(bits)), fetch_add fetch_sub fetch_or fetch_and);
 probed!(AtomicU64, u64, 0, |bits: u64| bits, Some,);
 probed!(AtomicIsize, isize, 0, |bits: isize| bits as u64, |bits| Some(bits as u64), fetch_add fetch_sub);
-probed!(AtomicPtr<T>, *mut T, std::ptr::null_mut(), |place: *mut T| place.addr() as u64, meaning,);
+probed!(AtomicPtr<T>, *mut T, std::ptr::null_mut(), |_| 0, meaning,);
 
-/// An address means nothing in another execution. A task has a name; all else that a pointer leads to is a chunk, which is put
+/// An address means nothing in another execution, nor to the table of transitions. A task has a name; all else that a pointer leads to is a chunk, which is put
 /// into its arena by the thread that has just made it.
 fn meaning<T>(place: *mut T) -> Option<u64> {
     #[cfg(shuttle)]

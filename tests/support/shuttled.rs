@@ -129,7 +129,7 @@ impl Queue {
         states::learns(self.id);
         let mut threads = self.threads.borrow_mut();
         let answer = f(&mut threads);
-        let names = threads.iter().fold(0, |all: u64, &(name, _)| all.rotate_left(1) ^ name);
+        let names = threads.iter().fold(0, |all, &(name, _)| states::joint(all, name));
         states::holds(self.id, Some(names));
         answer
     }
@@ -181,6 +181,7 @@ impl Futex {
     pub(crate) fn wake_all(&self) {
         // The waker may be stopped here.
         self.word.bare().load(Ordering::Relaxed);
+        // Each has blocked since, so that these steps change who can run, and are alone for that, too.
         for (_, sleeper) in self.sleepers.change(std::mem::take) {
             states::alone();
             sleeper.unpark();

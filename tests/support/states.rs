@@ -22,7 +22,8 @@
 //! it is not taken again after the other, for it would come to the same: the thread is *asleep* until a step is taken that does
 //! not commute with its own (P. Godefroid's sleep sets, 1996). A step at which a thread blocks, ends, starts or wakes another
 //! commutes with none. All states are reached nevertheless: with a state it is kept who was asleep there, and who is not
-//! when it is reached again takes that step then.
+//! when it is reached again takes that step then. For that the states must have no rounds; one would be a schedule in which nobody
+//! gets anywhere, and fails.
 //!
 //! **What checks this.** Whenever an execution takes a step from a state that another has taken before, it has to come to
 //! the same state again: a dependence that the histories miss shows there (`loom-tests/canary.rs`). One step in sixteen
@@ -48,7 +49,7 @@ use crate::{
 
 type Hash = u128;
 
-fn mix(a: Hash, b: Hash) -> Hash {
+const fn mix(a: Hash, b: Hash) -> Hash {
     let mut x =
         a.wrapping_mul(0x2d35_8dcc_aa6c_78a5_8bb8_4b93_962e_acc9).wrapping_add(b) ^ 0x9e37_79b9_7f4a_7c15;
     x ^= x >> 67;
@@ -132,6 +133,9 @@ const fn event(number: u128) -> Hash {
     number << 100
 }
 
+/// The name of the thread that nobody has made.
+const MAIN: Hash = mix(0, event(13));
+
 const SPAWNED: Hash = event(1);
 const STEP: Hash = event(2);
 const BLOCKED: Hash = event(3);
@@ -200,7 +204,7 @@ impl Execution {
             }
             if self.strands[id].is_none() {
                 let parent = task.parent_task_id().and_then(|id| self.strands[usize::from(id)].as_mut());
-                let (name, birth) = parent.map_or((0, 0), |parent| (parent.new_name(), parent.history));
+                let (name, birth) = parent.map_or((MAIN, 0), |parent| (parent.new_name(), parent.history));
                 let birth = mix(mix(birth, name), SPAWNED);
                 self.strands[id] =
                     Some(Strand { name, birth, history: birth, made: 0, mark: birth, glance: birth });
@@ -239,6 +243,11 @@ impl Execution {
 /// A name for an object that the running thread makes; none where no states are compared.
 pub(crate) fn name() -> Option<u64> {
     with_strand(|strand| strand.new_name() as u64)
+}
+
+/// One number for two.
+pub(crate) fn joint(a: u64, b: u64) -> u64 {
+    mix(a.into(), b.into()) as u64
 }
 
 /// The name of the last object that it has made.
@@ -530,10 +539,14 @@ impl EverySchedule {
             last.footprint = with(|execution| execution.footprint.clone())?;
             last.footprint.alone |= last.runnable != runnable;
             let others = last.asleep.iter().chain(&last.explored);
-            asleep.extend(others.filter(|(_, other)| other.commutes_with(&last.footprint)).cloned());
+            let still = |&&(id, ref other): &&(TaskId, Footprint)| {
+                id != last.taken && other.commutes_with(&last.footprint)
+            };
+            asleep.extend(others.filter(still).cloned());
             expected = last.asleep.iter().any(|&(id, _)| id == last.taken);
         }
         let names = with(|execution| execution.names())?;
+        assert!(names.len() <= u8::BITS as usize, "too many threads");
         let bit = |id: TaskId| 1 << names.iter().position(|&(_, other)| other == id).expect("it is known");
         let mask = asleep.iter().fold(0, |mask, &(id, _)| mask | bit(id));
         let wanted = match self.states.entry(((state >> 64) as u64, state as u64)) {
@@ -544,6 +557,8 @@ impl EverySchedule {
                 !mask | sample(state)
             }
             Entry::Occupied(mut place) => {
+                let round = self.path.iter().any(|decision| decision.state == state);
+                assert!(!round, "threads go round in circles, and come to nothing");
                 let left = *place.get() & !mask;
                 *place.get_mut() &= mask;
                 left
