@@ -310,15 +310,17 @@ fn full_pool() -> (Admission, Held) {
 
 /// A worker that holds the only slot: gives it back, and runs what comes of that.
 fn work_off(admission: &Admission, held: Held) {
-    call(|| work_off_all(admission, held), |()| Some(0));
+    call(|| _ = work_off_all(admission, held), |()| Some(0));
 }
 
-fn work_off_all(admission: &Admission, held: Held) {
-    let mut held = held;
+/// How many tasks it has run.
+fn work_off_all(admission: &Admission, held: Held) -> u32 {
+    let (mut held, mut claimed) = (held, 0);
     while let Given::On(slot, position) = give(admission, held) {
         held = slot;
-        let _ = work_on(admission, position);
+        claimed += u32::from(work_on(admission, position));
     }
+    claimed
 }
 
 /// There is but one slot: which position it is for is all that comes of this.
@@ -558,14 +560,7 @@ fn a_seat_taken_again_is_not_mistaken() {
         let other = admission.clone();
         let second = thread::spawn(move || wait(&other, Deadline::NEVER));
         let other = admission.clone();
-        let worker = thread::spawn(move || {
-            let (mut held, mut claimed) = (held, 0);
-            while let Given::On(slot, position) = give(&other, held) {
-                held = slot;
-                claimed += u32::from(work_on(&other, position));
-            }
-            claimed
-        });
+        let worker = thread::spawn(move || work_off_all(&other, held));
         let first = wait(&admission, soon());
         assert_eq!(first + second.join().unwrap(), worker.join().unwrap(), "one task in two hands");
     });

@@ -202,8 +202,8 @@ probed!(AtomicU64, u64, 0, |bits: u64| bits, Some,);
 probed!(AtomicIsize, isize, 0, |bits: isize| bits as u64, |bits| Some(bits as u64), fetch_add fetch_sub);
 probed!(AtomicPtr<T>, *mut T, std::ptr::null_mut(), |_| 0, meaning,);
 
-/// An address means nothing in another execution, nor to the table of transitions. A task has a name; all else that a pointer leads to is a chunk, which is put
-/// into its arena by the thread that has just made it.
+/// An address means nothing in another execution, nor to the table of transitions. A task has a name; all else that a
+/// pointer leads to is a chunk, which is put into its arena by the thread that has just made it.
 fn meaning<T>(place: *mut T) -> Option<u64> {
     #[cfg(shuttle)]
     if !place.is_null() {

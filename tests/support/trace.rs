@@ -95,12 +95,15 @@ std::thread_local! {
 /// A new execution begins on this OS thread.
 pub(crate) fn begin() {
     TRACE.with_borrow_mut(|trace| {
-        trace.get_or_insert_with(|| Trace {
-            rows: rows(),
-            shadows: HashMap::new(),
-            known: HashMap::new(),
-            seen: vec![0; rows().len()],
-            loud: std::env::var_os("ADMIT_REPLAY").is_some(),
+        trace.get_or_insert_with(|| {
+            let rows = rows();
+            Trace {
+                seen: vec![0; rows.len()],
+                rows,
+                shadows: HashMap::new(),
+                known: HashMap::new(),
+                loud: std::env::var_os("ADMIT_REPLAY").is_some(),
+            }
         });
         trace.as_mut().unwrap().shadows.clear();
     });
