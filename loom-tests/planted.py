@@ -7,8 +7,16 @@ there). A killer is `models:TEST` (loom), `FILE:TEST` (a test of tests/FILE.rs),
 PLANTS = [
     # The word and the stack of free slots.
     ('stamp not bumped', 'MAX', 'models:stack_of_three_keeps_every_slot',
-     ('word.rs', 'self.with_state(State::Idle { top: slot, push })',
-      'self.with_state(State::Idle { top: slot, push: push * 0 })')),
+     ('slots.rs', '        unsafe { push.replace(last.wrapping_add(1)) };', '        unsafe { push.replace(last) };')),
+    ('stamp bumped after the push', 'MAX', 'models:max_slot_has_one_owner_at_a_time',
+     ('slots.rs', '        unsafe { push.replace(last.wrapping_add(1)) };', '        unsafe { push.replace(last) };'),
+     ('slots.rs', '    /// How many slots are free according to',
+      '    pub(crate) fn bump(&self, held: &Held) {\n'
+      '        let push = &self.slot(held.0).push;\n'
+      '        unsafe { push.replace(push.get().wrapping_add(1)) };\n    }\n\n'
+      '    /// How many slots are free according to'),
+     ('admission.rs', '        if quiescent && word.is_watched() {',
+      '        self.slots.bump(held);\n        if quiescent && word.is_watched() {')),
     ('word CAS relaxed', 'MAX', 'models:max_slot_has_one_owner_at_a_time',
      ('admission.rs', 'Ordering::AcqRel, Ordering::Relaxed).is_ok()', 'Ordering::Relaxed, Ordering::Relaxed).is_ok()')),
     ('pop changes nothing', 'MAX', 'models:stack_of_two_keeps_every_slot',
@@ -16,18 +24,18 @@ PLANTS = [
     ('pop changes nothing, whole pool', 'MAX', 'models:never_more_than_max_of_two',
      ('admission.rs', 'self.change(word, self.slots.popped(word, top))', 'self.change(word, word)')),
     ('link written after the push', 'MAX', 'models:stack_of_two_keeps_every_slot',
-     ('slots.rs', '        slot.link.store(word.beneath().0, Ordering::Relaxed);',
-      '        if push == 1 {\n            slot.link.store(word.beneath().0, Ordering::Relaxed);\n        }'),
+     ('slots.rs', '        slot.link.store(beneath.0, Ordering::Relaxed);',
+      '        if unsafe { slot.push.get() } == 0 {\n            slot.link.store(beneath.0, Ordering::Relaxed);\n        }'),
      ('slots.rs', '    /// How many slots are free according to',
       '    pub(crate) fn write_link(&self, held: &Held, word: Word) {\n'
-      '        self.slot(held.0).link.store(word.beneath().0, Ordering::Relaxed);\n    }\n\n'
+      '        self.slot(held.0).link.store(word.beneath(self.free(word)).0, Ordering::Relaxed);\n    }\n\n'
       '    /// How many slots are free according to'),
      ('admission.rs', '        if quiescent && word.is_watched() {',
       '        self.slots.write_link(held, word);\n        if quiescent && word.is_watched() {')),
-    ('depth not written', 'WAIT', 'models:waiter_sees_the_quiescence_after_its_call',
-     ('slots.rs', '        slot.depth.store(depth, Ordering::Relaxed);', '')),
+    ('depth without the slot itself', 'WAIT', 'models:waiter_sees_the_quiescence_after_its_call',
+     ('word.rs', 'u64::from(free.wrapping_add(1))', 'u64::from(free)')),
     ('position not restored by a pop', 'WAKE', 'word:every_transition_changes_what_it_names_and_nothing_else',
-     ('word.rs', 'Beneath(self.0 & STATE_MASK)', 'Beneath(self.0 & (MODE_IDLE | VALUE_MASK))')),
+     ('word.rs', 'Beneath(self.0 & (STAMP_MASK | VALUE_MASK)', 'Beneath(self.0 & VALUE_MASK')),
     ('head not moved by a take', 'WAKE FIFO', 'word:every_transition_changes_what_it_names_and_nothing_else',
      ('word.rs', 'head: head.plus(1)', 'head: head.plus(0)')),
     ('positions compared as plain numbers', 'WAKE FIFO', 'word:positions_compare_across_the_wrap',
@@ -206,7 +214,7 @@ PLANTS = [
      ('admission.rs', 'if !self.quiescence.sleep(ticket, deadline) {\n                return self.load().wave() != wave;\n            }',
       'self.quiescence.sleep(ticket, deadline);\n            return true;')),
     ('quiescent with one slot missing', 'WAIT', 'models:wait_returns_when_all_is_done',
-     ('slots.rs', 'self.depth(word) as usize == self.max()', 'self.depth(word) as usize + 1 >= self.max()')),
+     ('slots.rs', 'usize::from(self.free(word)) == self.max()', 'usize::from(self.free(word)) + 1 >= self.max()')),
     ('waiter not answered while another submits', 'WAIT', 'models:wait_returns_beside_a_submitter',
      ('admission.rs', 'if quiescent && word.is_watched() {\n            self.quiescence.notify_all();\n        }', '')),
 

@@ -378,7 +378,7 @@ impl Admission {
             let word = self.load();
             let (waiting, free) = match word.state() {
                 State::Busy { waiting, head } => (self.queue.live(head, waiting), 0),
-                State::Idle { .. } => (0, self.slots.depth(word) as usize),
+                State::Idle { .. } => (0, self.slots.free(word).into()),
             };
             let aside = if word.is_short() { usize::from(self.aside.count()) } else { 0 };
             // Else the depth may belong to another push.

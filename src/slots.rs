@@ -7,7 +7,7 @@
 //!
 //! Who may touch what. [`Held`] is the right to a slot: there is one per slot, and while a slot is free it is
 //! in the stack. Popping takes it, and with it everything in the slot but `thread`; it is handed to the
-//! worker with the mail, and goes back with the push. `link` and `depth` may be *read* by anybody: what is
+//! worker with the mail, and goes back with the push. `link` may be *read* by anybody: what is
 //! read counts only after a CAS on the word succeeds from the very state that names the slot's push (WORD-1).
 //! `thread` is written by the submitter that started the thread and read when the pool is dropped.
 //!
@@ -23,7 +23,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::{
     park,
-    sync::{AtomicU32, AtomicU64, Deadline, Futex, JoinHandle, Ordering, UnsafeCell},
+    sync::{AtomicU64, Deadline, Futex, JoinHandle, Ordering, UnsafeCell},
     task::Runner,
     word::{Beneath, Position, State, Word},
 };
@@ -43,13 +43,11 @@ impl Held {
 
 #[derive(Default)]
 struct Slot {
-    /// What the word said beneath this slot when it was pushed.
+    /// What lies beneath this slot while it is in the stack.
     link: AtomicU64,
-    /// How many slots are free while this one is on top.
-    depth: AtomicU32,
-    /// Numbers the attempts to push this slot, so that no two pushes have the same number.
-    pushes: AtomicU32,
     mail: Mail,
+    /// The number of this slot's next push; of the last one, while it is in the stack.
+    push: Plain<u32>,
     manned: Plain<bool>,
     job: Plain<Option<Runner>>,
     thread: Plain<Option<JoinHandle<()>>>,
@@ -79,6 +77,18 @@ impl<T> Plain<T> {
         self.0.with_mut(|place| {
             // SAFETY: the caller's promise.
             unsafe { place.replace(value) }
+        })
+    }
+
+    /// # Safety
+    /// As above.
+    unsafe fn get(&self) -> T
+    where
+        T: Copy,
+    {
+        self.0.with_mut(|place| {
+            // SAFETY: the caller's promise.
+            unsafe { *place }
         })
     }
 }
@@ -113,16 +123,25 @@ impl Slots {
 
     /// What the word becomes when its top slot is popped. Meaningless unless the CAS succeeds.
     pub(crate) fn popped(&self, word: Word, top: u16) -> Word {
-        // Relaxed [LINK]: written before the push that `word`, loaded with Acquire, names (WORD-1).
-        word.with_popped(Beneath(self.slot(top).link.load(Ordering::Relaxed)))
+        word.with_popped(self.beneath(top))
     }
 
-    /// The right to slot `number`.
+    fn beneath(&self, top: u16) -> Beneath {
+        // Relaxed [LINK]: written before the push that the word, loaded with Acquire, names (WORD-1).
+        Beneath(self.slot(top).link.load(Ordering::Relaxed))
+    }
+
+    /// The right to slot `number`, whose next push will have another number than any before.
     ///
     /// # Safety
     /// A CAS of the caller has popped it (replaced `Idle(number)` by what `popped` gave for it), or somebody has
     /// passed it on with [`Held::into_number`].
     pub(crate) unsafe fn hold(&self, number: u16) -> Held {
+        let push = &self.slot(number).push;
+        // SAFETY: the slot is the caller's.
+        let last = unsafe { push.get() };
+        // SAFETY: as above.
+        unsafe { push.replace(last.wrapping_add(1)) };
         Held(number)
     }
 
@@ -130,34 +149,30 @@ impl Slots {
     /// slot is then free.
     pub(crate) fn prepare_push(&self, held: &Held, word: Word) -> (Word, bool) {
         let slot = self.slot(held.0);
-        let depth = 1 + self.depth(word);
-        // Relaxed: only the slot's owner counts.
-        let push = slot.pushes.load(Ordering::Relaxed).wrapping_add(1);
-        slot.pushes.store(push, Ordering::Relaxed);
+        let beneath = word.beneath(self.free(word));
         // Relaxed [LINK]: published by the CAS that pushes.
-        slot.link.store(word.beneath().0, Ordering::Relaxed);
-        // Relaxed [LINK]: as above.
-        slot.depth.store(depth, Ordering::Relaxed);
-        (word.with_pushed(held.0, push), depth as usize == self.max())
+        slot.link.store(beneath.0, Ordering::Relaxed);
+        // SAFETY: the slot is held.
+        let push = unsafe { slot.push.get() };
+        (word.with_pushed(held.0, push), usize::from(beneath.depth()) == self.max())
     }
 
     /// How many slots are free according to `word`. Meaningless unless the word is still the same.
-    pub(crate) fn depth(&self, word: Word) -> u32 {
+    pub(crate) fn free(&self, word: Word) -> u16 {
         match word.state() {
             State::Busy { .. } => 0,
-            // Relaxed [LINK]: as in `popped`.
-            State::Idle { top, .. } => self.slot(top).depth.load(Ordering::Relaxed),
+            State::Idle { top, .. } => self.beneath(top).depth(),
         }
     }
 
     /// How many are not free according to `word`. Meaningless unless the word is still the same.
     pub(crate) fn at_work(&self, word: Word) -> usize {
-        self.max().saturating_sub(self.depth(word) as usize)
+        self.max().saturating_sub(self.free(word).into())
     }
 
     /// Whether all of them are free according to `word`. Meaningless, as above.
     pub(crate) fn are_free(&self, word: Word) -> bool {
-        self.depth(word) as usize == self.max()
+        usize::from(self.free(word)) == self.max()
     }
 
     /// Whether a thread lives in the slot.
@@ -169,10 +184,8 @@ impl Slots {
     /// # Safety
     /// The caller owns slot `number`.
     unsafe fn manned(&self, number: u16) -> bool {
-        self.slot(number).manned.0.with_mut(|manned| {
-            // SAFETY: the slot is the caller's.
-            unsafe { *manned }
-        })
+        // SAFETY: the slot is the caller's.
+        unsafe { self.slot(number).manned.get() }
     }
 
     /// Whether the worker of slot `number` would have to be woken, or started. Only a guess by the time it is used.

@@ -26,12 +26,12 @@
 //! move back, and move only while `Busy`.
 //!
 //! Widths, and what a field's wrapping would take. *Stamp* (32 bits): to be fooled, a thread must be stopped
-//! between its load and its CAS while exactly 2³² pushes of one slot are tried, 71 minutes at a million a second
+//! between its load and its CAS while exactly 2³² pops take one slot, 71 minutes at a million a second
 //! (likewise 2³² blocked submissions for a ring position). *Wave* (12 bits): a waiter must be kept from
 //! running while exactly 4096 watched quiescences, or a multiple, pass; it then sleeps until the next one.
 //! *Value* (16 bits): 65,535 slots, 65,535 counted positions.
 //!
-//! There are no atomics in this file; the word lives in [`crate::admission`].
+//! There are no atomics in this file; the word lives in [`crate::admission`], what is beneath in [`crate::slots`].
 
 use core::fmt;
 
@@ -46,7 +46,9 @@ const WAVE_SHIFT: u32 = 20;
 const ONE_WAVE: u64 = 1 << WAVE_SHIFT;
 const WAVE_MASK: u64 = ((1 << WAVE_BITS) - 1) << WAVE_SHIFT;
 const STAMP_SHIFT: u32 = 32;
-const STATE_MASK: u64 = (u64::MAX << STAMP_SHIFT) | MODE_IDLE | VALUE_MASK;
+const STAMP_MASK: u64 = u64::MAX << STAMP_SHIFT;
+const STATE_MASK: u64 = STAMP_MASK | MODE_IDLE | VALUE_MASK;
+const DEPTH_SHIFT: u32 = 16;
 
 /// The largest slot number plus one, and the largest count of waiting positions.
 pub(crate) const VALUE_MAX: u16 = u16::MAX;
@@ -103,9 +105,17 @@ impl State {
     }
 }
 
-/// A state as a pushed slot remembers it.
+/// What a pushed slot remembers: the state it was pushed onto, and its *depth*, how many slots are free while it
+/// is on top. `stamp:32 │ depth:16 │ value:16`; the depth says the mode too, since only the lowest slot lies on `Busy`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Beneath(pub(crate) u64);
+
+impl Beneath {
+    /// How many slots are free while the one that remembers this is on top.
+    pub(crate) fn depth(self) -> u16 {
+        (self.0 >> DEPTH_SHIFT) as u16
+    }
+}
 
 /// The packed word, a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -150,9 +160,11 @@ impl Word {
         (self.0 & WAVE_MASK) >> WAVE_SHIFT
     }
 
-    /// The state that a slot pushed now has to remember.
-    pub(crate) fn beneath(self) -> Beneath {
-        Beneath(self.0 & STATE_MASK)
+    /// What a slot pushed now has to remember, if `free` are free without it.
+    pub(crate) fn beneath(self, free: u16) -> Beneath {
+        // Wraps only if `free` was read beside another push; then the CAS from this word fails.
+        let depth = u64::from(free.wrapping_add(1));
+        Beneath(self.0 & (STAMP_MASK | VALUE_MASK) | depth << DEPTH_SHIFT)
     }
 
     fn with_state(self, state: State) -> Word {
@@ -162,10 +174,11 @@ impl Word {
     /// The top slot is taken off; `beneath` is what it remembered.
     pub(crate) fn with_popped(self, beneath: Beneath) -> Word {
         assert!(matches!(self.state(), State::Idle { .. }), "pop from {self:?}");
-        Word(self.0 & !STATE_MASK | beneath.0)
+        let mode = if beneath.depth() > 1 { MODE_IDLE } else { 0 };
+        Word(self.0 & !STATE_MASK | beneath.0 & (STAMP_MASK | VALUE_MASK) | mode)
     }
 
-    /// `slot` is put on top, for the `push`-th time.
+    /// `slot` is put on top; `push` is the number of this push of it.
     pub(crate) fn with_pushed(self, slot: u16, push: u32) -> Word {
         assert!(self.waiting() == 0, "push onto {self:?}");
         self.with_state(State::Idle { top: slot, push })

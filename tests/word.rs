@@ -83,15 +83,16 @@ fn every_transition_changes_what_it_names_and_nothing_else() {
                 }
             }
             if word.waiting() == 0 {
-                for slot in EDGES_16 {
+                let frees: &[u16] = if matches!(state, State::Idle { .. }) { &[1, 2, 65_534] } else { &[0] };
+                for (slot, &free) in
+                    EDGES_16.into_iter().flat_map(|slot| frees.iter().map(move |free| (slot, free)))
+                {
                     let next = word.with_pushed(slot, 7);
+                    let beneath = word.beneath(free);
+                    assert_eq!(beneath.depth(), free + 1);
                     assert_eq!(next.state(), State::Idle { top: slot, push: 7 });
                     assert_eq!(frame(next), frame(word));
-                    assert_eq!(
-                        next.with_popped(word.beneath()),
-                        word,
-                        "popping brings back what lay beneath"
-                    );
+                    assert_eq!(next.with_popped(beneath), word, "popping brings back what lay beneath");
                 }
             }
             let (closed, watched, short, wave) = frame(word);
@@ -140,7 +141,7 @@ fn every_reachable_state_of_a_small_pool_keeps_the_books() {
     let mut word = Word::new(State::Busy { waiting: 0, head: Position(0) });
     let mut first = Model { word: 0, stack: Vec::new(), held: Vec::new(), pushes: [0; 3] };
     for slot in 0..3 {
-        first.stack.push((slot, word.beneath().0));
+        first.stack.push((slot, word.beneath(slot).0));
         word = word.with_pushed(slot, 0);
     }
     first.word = word.0;
@@ -178,7 +179,7 @@ fn every_reachable_state_of_a_small_pool_keeps_the_books() {
                 pushes[usize::from(slot)] += 1;
                 let mut after = Model { pushes: *pushes, ..model.clone() };
                 after.held.remove(n);
-                after.stack.push((slot, word.beneath().0));
+                after.stack.push((slot, word.beneath(model.stack.len() as u16).0));
                 after.word = word.with_pushed(slot, pushes[usize::from(slot)]).0;
                 next.push(after);
             }
@@ -211,7 +212,8 @@ fn the_word_is_the_one_that_was_proved() {
             "waiting" => u64::from(word.waiting()),
             "tail" => u64::from(word.state().tail().expect("a busy word").0),
             "wave" => word.wave(),
-            "beneath" => word.beneath().0,
+            "beneath" => word.beneath(first as u16).0,
+            "depth" => u64::from(Beneath(bits).depth()),
             "is_closed" => u64::from(word.is_closed()),
             "is_watched" => u64::from(word.is_watched()),
             "is_short" => u64::from(word.is_short()),
@@ -230,7 +232,7 @@ fn the_word_is_the_one_that_was_proved() {
         assert_eq!(found, number(result), "{line}");
         *operations.entry(operation).or_insert(0) += 1;
     }
-    assert_eq!(operations.len(), 17, "operations without a vector: {operations:?}");
+    assert_eq!(operations.len(), 18, "operations without a vector: {operations:?}");
     assert!(operations.values().all(|&vectors| vectors >= 10), "too few vectors: {operations:?}");
 }
 

@@ -30,10 +30,10 @@ What is assumed, and left out:
   orderings are loom's part.
 * Push numbers, positions, waves and tickets are integers that do not wrap in the protocol proofs (src/word.rs says
   what it would take); proof_word.py shows that the fields count modulo their width.
-* Link and depth of a slot are each read at once, and so is a cell.
+* What lies beneath a slot is one atomic, read at once, and so is a cell.
 * A step that only reads the word is taken together with what it decides on, or followed by a CAS that is allowed
-  to succeed more often than the shipped one; where a thread could be overtaken in between, and it matters (link
-  and depth; the cell of an installer, the head of a sweeper, the cell and the seat of a worker), the steps are apart.
+  to succeed more often than the shipped one; where a thread could be overtaken in between, and it matters (what
+  lies beneath; the cell of an installer, the head of a sweeper, the cell and the seat of a worker), the steps are apart.
 * Only proof_aside.py knows that threads are refused. In the other parts `short` is free to change, a slot aside is one
   that somebody holds, and a bounced task is to be read as claimed; proof_aside.py in turn knows no tasks, only how
   many wait.

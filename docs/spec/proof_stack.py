@@ -1,8 +1,8 @@
 """The stack of free slots, for every `max` and any number of threads: WORD-1, no slot lost or owned twice.
 
 A Treiber stack whose top and tag are in the word. The tag is the number of the push of that slot; a pushed slot
-remembers in its link the whole state that the word had, and beside it how many slots are then free. Threads load
-the word, read link and depth, and CAS, each in a step of its own; a CAS succeeds if the state in the word (mode,
+remembers in its link the whole state that the word had, with how many slots are then free. Threads load
+the word, read a link, write their own, and CAS, each in a step of its own; a CAS succeeds if the state in the word (mode,
 top and tag, or mode, count and head) is the one loaded: the other fields could only make it fail. Push numbers and
 positions are integers that do not wrap.
 
@@ -19,15 +19,17 @@ ENUMS = {
         'pop_loaded', 'pop_linked',                  # the word was idle; the link of its top is read
         'look_loaded', 'look_deep',                  # waiters and closers: the depth of the word loaded is read
         'flag_loaded',                               # settlers: a word in which nothing waits, to clear `short` in it
+        'popped',                                    # owns a slot, whose next push has no number yet
         'hold',                                      # owns a slot
-        'push_loaded', 'push_deep', 'push_numbered', 'push_linked', 'push_ready',
+        'push_loaded', 'push_deep', 'push_ready',
     ]),
 }
-PUSHING = 'push_loaded push_deep push_numbered push_linked push_ready'
-HOLDING = 'hold ' + PUSHING
+PUSHING = 'push_loaded push_deep push_ready'
+NUMBERED = 'hold ' + PUSHING
+HOLDING = 'popped ' + NUMBERED
 QUIET = 'pop_loaded pop_linked flag_loaded ' + PUSHING          # has loaded a word in which nothing waited
 LOADED = 'look_loaded look_deep ' + QUIET
-DEEP = 'look_deep push_deep push_numbered push_linked push_ready'
+DEEP = 'look_deep push_deep push_ready'
 
 # A state as it is packed: idle with top and tag, or busy with count and head. What is remembered has count 0.
 PACKED = ('idle', 'top', 'tag', 'head')
@@ -37,8 +39,8 @@ SIGNATURE = {
     'idle': 'Bool', 'top': 'Slot', 'tag': 'tag', 'head': 'position', 'waiting': 'position',      # the word
     'free': 'depth', 'line': 'position',             # how many slots are free; where the line of positions begins
     'link_idle': ('Slot', 'Bool'), 'link_top': ('Slot', 'Slot'), 'link_tag': ('Slot', 'tag'),
-    'link_head': ('Slot', 'position'),
-    'depth': ('Slot', 'depth'), 'pushes': ('Slot', 'tag'),
+    'link_head': ('Slot', 'position'), 'depth': ('Slot', 'depth'),
+    'pushes': ('Slot', 'tag'),
     'pushed': ('Slot', 'tag'),                       # the number of its last push that succeeded
     'rank': ('Slot', 'rank'), 'ranked': ('rank', 'Slot'),
     'owner': ('Slot', 'Thread'),
@@ -110,7 +112,7 @@ INVARIANT = [
     ('a pop has loaded an idle word', lambda s: forall(lambda t: If(
         one_of(s.step(t), 'pop_loaded pop_linked'), s.seen_idle(t)))),
     ('a new push has a new number', lambda s: forall(lambda t: If(
-        one_of(s.step(t), 'push_numbered push_linked push_ready'), s.pushes(s.mine(t)) > s.pushed(s.mine(t))))),
+        one_of(s.step(t), NUMBERED), s.pushes(s.mine(t)) > s.pushed(s.mine(t))))),
     # WORD-2: a word that is there again has kept its place in the line: while its top lay in the stack, or by its head.
     ('WORD-2: the tail of the word that was loaded', lambda s: forall(lambda t: If(
         one_of(s.step(t), QUIET),
@@ -125,7 +127,7 @@ INVARIANT = [
         If(Not(s.seen_idle(t)), s.read_depth(t) == 0),
         If(names_present_push(s, t), s.read_depth(t) == s.depth(s.seen_top(t)))))),
     ('the link is written', lambda s: forall(lambda t: If(
-        one_of(s.step(t), 'push_linked push_ready'),
+        s.step(t) == 'push_ready',
         *(getattr(s, 'link_' + part)(s.mine(t)) == getattr(s, 'seen_' + part)(t) for part in PACKED)))),
     ('the depth is written', lambda s: forall(lambda t: If(
         s.step(t) == 'push_ready', s.depth(s.mine(t)) == s.read_depth(t) + 1))),
@@ -159,7 +161,7 @@ def read_link(s, t):
 
 def popped(s, t):
     return s.but(idle=s.read_idle(t), top=s.read_top(t), tag=s.read_tag(t), head=s.read_head(t), free=s.free - 1,
-                 step=[(t, 'hold')], mine=[(t, s.seen_top(t))], owner=[(s.seen_top(t), t)])
+                 step=[(t, 'popped')], mine=[(t, s.seen_top(t))], owner=[(s.seen_top(t), t)])
 
 
 def pop(s, t):
@@ -169,6 +171,12 @@ def pop(s, t):
 
 def pop_fails(s, t):
     return s.step(t) == 'pop_linked', s.but(step=[(t, 'out')])
+
+
+def number(s, t):
+    """The next push of the slot is to have another number than any before."""
+    mine = s.mine(t)
+    return s.step(t) == 'popped', s.but(step=[(t, 'hold')], pushes=[(mine, s.pushes(mine) + 1)])
 
 
 def load_for_push(s, t):
@@ -183,20 +191,11 @@ def read_depth(s, t):
     return s.step(t) == 'push_loaded', s.but(step=[(t, 'push_deep')], read_depth=[(t, depth_of_seen(s, t))])
 
 
-def number(s, t):
-    mine = s.mine(t)
-    return s.step(t) == 'push_deep', s.but(step=[(t, 'push_numbered')], pushes=[(mine, s.pushes(mine) + 1)])
-
-
 def write_link(s, t):
     mine = s.mine(t)
-    return s.step(t) == 'push_numbered', s.but(
-        step=[(t, 'push_linked')], link_idle=[(mine, s.seen_idle(t))], link_top=[(mine, s.seen_top(t))],
-        link_tag=[(mine, s.seen_tag(t))], link_head=[(mine, s.seen_head(t))])
-
-
-def write_depth(s, t):
-    return s.step(t) == 'push_linked', s.but(step=[(t, 'push_ready')], depth=[(s.mine(t), s.read_depth(t) + 1)])
+    return s.step(t) == 'push_deep', s.but(
+        step=[(t, 'push_ready')], link_idle=[(mine, s.seen_idle(t))], link_top=[(mine, s.seen_top(t))],
+        link_tag=[(mine, s.seen_tag(t))], link_head=[(mine, s.seen_head(t))], depth=[(mine, s.read_depth(t) + 1)])
 
 
 def pushed(s, t):
@@ -266,8 +265,8 @@ def take(s):
     return s.waiting > 0, s.but(waiting=s.waiting - 1, head=s.head + 1, line=s.line + 1)
 
 
-ACTIONS = [load_for_pop, read_link, pop, pop_fails, load_for_push, read_depth, number, write_link, write_depth, push,
-           push_fails, load_for_look, look_depth, show, look_fails, load_for_flag, clear_flag, flag_fails, hand, count,
+ACTIONS = [load_for_pop, read_link, pop, pop_fails, number, load_for_push, read_depth, write_link, push, push_fails,
+           load_for_look, look_depth, show, look_fails, load_for_flag, clear_flag, flag_fails, hand, count,
            take]
 
 # --- what follows --------------------------------------------------------------------------------------------
@@ -348,15 +347,17 @@ def pop_without_tag(s, t):
 
 def push_keeps_number(s, t):
     """A slot is pushed again under its old number."""
-    return s.step(t) == 'push_deep', s.but(step=[(t, 'push_numbered')])
+    return s.step(t) == 'popped', s.but(step=[(t, 'hold')])
 
 
 def depth_not_written(s, t):
-    return s.step(t) == 'push_linked', s.but(step=[(t, 'push_ready')])
+    """The link keeps the depth of the push before."""
+    guard, after = write_link(s, t)
+    return guard, after.but(depth=[(s.mine(t), s.depth(s.mine(t)))])
 
 
 def link_not_written(s, t):
-    return s.step(t) == 'push_numbered', s.but(step=[(t, 'push_linked')])
+    return s.step(t) == 'push_deep', s.but(step=[(t, 'push_ready')])
 
 
 def push_without_comparing(s, t):
@@ -385,7 +386,7 @@ BROKEN = [
     ('no tag', pop_without_tag, 'pop', ['WORD-1: a successful pop read the right link',
                                         'the word names the top in its last push']),
     ('a push keeps its number', push_keeps_number, 'number', ['a new push has a new number']),
-    ('depth not written', depth_not_written, 'write_depth', ['the depth is written']),
+    ('depth not written', depth_not_written, 'write_link', ['the depth is written']),
     ('link not written', link_not_written, 'write_link', ['the link is written']),
     ('push without comparing', push_without_comparing, 'push',
      ['links lead down', 'depth is rank', 'idle is that a slot is free']),

@@ -27,7 +27,9 @@ DEFINITIONS = '''
 (define-fun ONE_WAVE () Word #x0000000000100000)
 (define-fun WAVE_MASK () Word #x00000000fff00000)
 (define-fun STAMP_SHIFT () Word #x0000000000000020)
-(define-fun STATE_MASK () Word (bvor (bvshl (bvnot #x0000000000000000) STAMP_SHIFT) MODE_IDLE VALUE_MASK))
+(define-fun STAMP_MASK () Word (bvshl (bvnot #x0000000000000000) STAMP_SHIFT))
+(define-fun STATE_MASK () Word (bvor STAMP_MASK MODE_IDLE VALUE_MASK))
+(define-fun DEPTH_SHIFT () Word #x0000000000000010)
 
 (define-fun wide16 ((v (_ BitVec 16))) Word ((_ zero_extend 48) v))
 (define-fun wide32 ((v (_ BitVec 32))) Word ((_ zero_extend 32) v))
@@ -45,9 +47,13 @@ DEFINITIONS = '''
 (define-fun waiting ((w Word)) (_ BitVec 16) (ite (is_idle w) #x0000 (decode_value w)))
 (define-fun tail ((w Word)) (_ BitVec 32) (bvadd (decode_stamp w) ((_ zero_extend 16) (decode_value w))))
 (define-fun wave ((w Word)) Word (bvlshr (bvand w WAVE_MASK) #x0000000000000014))
-(define-fun beneath ((w Word)) Word (bvand w STATE_MASK))
+(define-fun depth ((b Word)) (_ BitVec 16) ((_ extract 15 0) (bvlshr b DEPTH_SHIFT)))
+(define-fun beneath ((w Word) (free (_ BitVec 16))) Word
+  (bvor (bvand w (bvor STAMP_MASK VALUE_MASK)) (bvshl (wide16 (bvadd free #x0001)) DEPTH_SHIFT)))
 (define-fun with_state ((w Word) (state Word)) Word (bvor (bvand w (bvnot STATE_MASK)) state))
-(define-fun with_popped ((w Word) (beneath Word)) Word (bvor (bvand w (bvnot STATE_MASK)) beneath))
+(define-fun with_popped ((w Word) (beneath Word)) Word
+  (bvor (bvand w (bvnot STATE_MASK)) (bvand beneath (bvor STAMP_MASK VALUE_MASK))
+        (ite (bvugt (depth beneath) #x0001) MODE_IDLE #x0000000000000000)))
 (define-fun with_pushed ((w Word) (slot (_ BitVec 16)) (push (_ BitVec 32))) Word
   (with_state w (encode_idle slot push)))
 (define-fun with_counted ((w Word)) Word
@@ -67,7 +73,7 @@ DEFINITIONS = '''
 
 # The fields by their places: bit 0 to 15, 16, 17, 18, 19, 20 to 31, 32 to 63.
 PLACES = {'value': (15, 0), 'mode': (16, 16), 'closed': (17, 17), 'watched': (18, 18), 'short': (19, 19),
-          'wave': (31, 20), 'stamp': (63, 32)}
+          'wave': (31, 20), 'stamp': (63, 32), 'depth': (31, 16)}
 MODULUS = {'head': 32, 'wave': 12}       # everything else must not wrap
 
 # The operation of src/word.rs (or two in a row) that makes each event of the table.
@@ -146,12 +152,10 @@ def declarations():
 
 def assumptions():
     """`free` is what the stack keeps beside the top: 0 for a busy word, not 0 for an idle one, at most max."""
-    b = 'b'
     return [Iff(idle('w'), Bits('free') > bits(0)), Bits('free') <= Bits('max'), Bits('max') >= bits(1),
             Bits('max') <= bits(65535),
-            # What lies beneath a slot is a state and no flag, with nothing waiting (`beneath` of a word pushed onto).
-            Term('(= b (bvand b STATE_MASK))'),
-            Or(idle(b), field('value', b) == bits(0)), Iff(idle(b), Bits('free') > bits(1))]
+            # What lies beneath the top is `beneath` of a word in which nothing waited and one slot less was free.
+            If(idle('w'), field('depth', 'b') == Bits('free'), Or(field('depth', 'b') > bits(1), field('value', 'b') == bits(0)))]
 
 
 def rows(operations):
@@ -172,7 +176,7 @@ def rows(operations):
             conditions.check(f'{event}: {name}', And(guard, low(name, after[name]) != low(name, wanted)))
         if 'free' in changes:
             if event == 'POP':
-                state = Term('(= (beneath (with_popped w b)) b)')
+                state = And(field('value', new) == field('value', 'b'), field('stamp', new) == field('stamp', 'b'))
             else:
                 state = And(Term(f'(= (decode_value {new}) slot)'), Term(f'(= (decode_stamp {new}) number)'))
             conditions.check(f'{event}: the top', And(guard, Not(state)))
@@ -191,13 +195,17 @@ def rows(operations):
 
 def laws():
     """What else src/word.rs says of itself."""
-    conditions = Conditions('word', declarations(), [])
-    quiet = Term('(= (waiting w) #x0000)')
+    conditions = Conditions('word', declarations() + ['(declare-const less (_ BitVec 16))'], [])
+    # Fewer slots are free than there are: one of them is about to be pushed.
+    quiet = And(Term('(= (waiting w) #x0000)'), Iff(idle('w'), Term('(distinct less #x0000)')),
+                Term('(distinct less #xffff)'))
     conditions.check('a pop after a push restores the word', And(
-        quiet, Term('(distinct (with_popped (with_pushed w slot number) (beneath w)) w)')))
+        quiet, Term('(distinct (with_popped (with_pushed w slot number) (beneath w less)) w)')))
+    conditions.check('what is beneath knows the depth', And(
+        quiet, Term('(distinct (depth (beneath w less)) (bvadd less #x0001))')))
     conditions.check('whatever the flags did meanwhile', And(
         quiet, Term('(= b (with_closed (with_watched (with_short (with_pushed w slot number)))))'),
-        Term('(distinct (with_popped b (beneath w)) (with_closed (with_watched (with_short w))))')))
+        Term('(distinct (with_popped b (beneath w less)) (with_closed (with_watched (with_short w))))')))
     conditions.check('a push decodes as idle with its slot and number', Or(
         Not(Term('(is_idle (with_pushed w slot number))')),
         Term('(distinct (decode_value (with_pushed w slot number)) slot)'),
@@ -219,7 +227,7 @@ def laws():
     conditions.check('positions compare across the wrap', And(
         Term('(bvult q #x80000000)'), Term('(distinct (is_before p (bvadd p q)) (distinct q #x00000000))')))
     conditions.check('a state and the flags are the whole word', Term(
-        '(distinct w (bvor (beneath w) (bvand w (bvor CLOSED WATCHED SHORT WAVE_MASK))))'))
+        '(distinct w (bvor (bvand w STATE_MASK) (bvand w (bvor CLOSED WATCHED SHORT WAVE_MASK))))'))
     conditions.check('the fields do not overlap', Term(
         '(distinct (bvadd STATE_MASK CLOSED WATCHED SHORT WAVE_MASK) (bvnot #x0000000000000000))'))
     return conditions
@@ -265,7 +273,6 @@ def refute(event, operation):
 EDGES = {'value': [0, 1, 2, 0x7fff, 0x8000, 0xfffe, 0xffff],
          'stamp': [0, 1, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff],
          'wave': [0, 1, 0x7ff, 0x800, 0xffe, 0xfff]}
-MODE = 1 << 16
 
 
 def inputs():
@@ -282,15 +289,17 @@ def inputs():
         for value in EDGES['value'] + [generator.getrandbits(16) for _ in range(5)]:
             for _ in range(2):
                 w = word(mode, value)
-                for plain in ('waiting', 'wave', 'beneath', 'is_closed', 'is_watched', 'is_short', 'with_closed',
+                for plain in ('waiting', 'wave', 'depth', 'is_closed', 'is_watched', 'is_short', 'with_closed',
                               'with_watched', 'with_quiescence', 'with_short', 'without_short'):
                     yield w, plain, 0, 0
                 if mode == 0:
                     yield w, 'tail', 0, 0
                 if mode == 1:
-                    state = word(generator.getrandbits(1), 0) & ~0xfffe0000
-                    yield w, 'with_popped', state | (pick('value', 16) if state & MODE else 0), 0
+                    depth = pick('value', 16)
+                    value_beneath = pick('value', 16) if depth > 1 else 0
+                    yield w, 'with_popped', pick('stamp', 32) << 32 | depth << 16 | value_beneath, 0
                 if mode == 1 or value == 0:
+                    yield w, 'beneath', pick('value', 16), 0
                     yield w, 'with_pushed', pick('value', 16), pick('stamp', 32)
                     yield w, 'with_pushed', pick('value', 16), pick('stamp', 32)
                 if mode == 0 and value < 0xffff:
@@ -305,8 +314,8 @@ def inputs():
 def vectors():
     """The rows of the file, evaluated by both solvers."""
     given, asked = list(inputs()), []
-    narrow = {'with_pushed': (16, 32), 'with_popped': (64,), 'is_before': (32,)}
-    results = {'waiting': 48, 'tail': 32}
+    narrow = {'with_pushed': (16, 32), 'with_popped': (64,), 'beneath': (16,), 'is_before': (32,)}
+    results = {'waiting': 48, 'tail': 32, 'depth': 48}
     for w, operation, *arguments in given:
         widths = narrow.get(operation, ())
         text = ' '.join([bits(w, 32 if operation == 'is_before' else 64).text,

@@ -71,7 +71,7 @@ struct Row {
 #[derive(Default)]
 struct Shadow {
     out: HashSet<u16>,
-    beneath: HashMap<u16, u64>,
+    beneath: HashMap<u16, State>,
     pushes: HashMap<u16, u32>,
     max: Option<i64>,
     head: Option<i64>,
@@ -280,19 +280,19 @@ impl Shadow {
     fn follow(&mut self, from: Word, to: Word) {
         match (from.state(), to.state()) {
             (before, after) if before == after => {}
-            (_, State::Idle { top, push }) if self.out.contains(&top) => {
+            (before, State::Idle { top, push }) if self.out.contains(&top) => {
                 self.out.remove(&top);
-                self.beneath.insert(top, from.beneath().0);
+                self.beneath.insert(top, before);
                 let earlier = self.pushes.insert(top, push);
                 assert!(
                     earlier.is_none_or(|earlier| push > earlier),
                     "slot {top}: push {push} after {earlier:?}"
                 );
             }
-            (State::Idle { top, .. }, _) => {
+            (State::Idle { top, .. }, after) => {
                 assert!(self.out.insert(top), "slot {top} was taken twice");
                 if let Some(beneath) = self.beneath.get(&top) {
-                    assert_eq!(to.beneath().0, *beneath, "slot {top} was pushed onto another state");
+                    assert_eq!(after, *beneath, "slot {top} was pushed onto another state");
                 }
             }
             _ => {}
