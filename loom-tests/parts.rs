@@ -701,6 +701,22 @@ fn slots_aside_are_never_out_of_sight() {
 }
 
 #[test]
+fn running_is_a_number_that_was() {
+    // Goal: MAX as `running` shows it. Method: a look beside one that takes a slot and sets it aside, which changes
+    // what the slot's link says. At most one is ever out.
+    check("aside: running", "MAX", TO_THE_END, || {
+        let admission = Arc::new(Admission::new(2));
+        let other = admission.clone();
+        let submitter = thread::spawn(move || other.put_aside(admission_enter(&other).unwrap()));
+        // The CAS in `wait` lets loom see that what follows depends on the other thread (see the litmus test).
+        let _ = admission.wait(soon());
+        assert!(admission.snapshot().running <= 1, "more than there ever were");
+        submitter.join().unwrap();
+        assert_eq!(admission.snapshot().running, 0, "a slot that lies aside is counted as running");
+    });
+}
+
+#[test]
 fn aside_keeps_every_slot() {
     // Goal: MAX for slots aside (ABA). Method: pop beside pop, pop, push, push, with a third slot to be lost.
     check("aside: 3 slots", "MAX", to_the_end_or(3), || {

@@ -309,6 +309,8 @@ PLANTS = [
     ('newcomer does not settle', 'PROGRESS', 'models:slots_aside_are_never_out_of_sight',
      ('worker.rs', 'Entry::Full if !refused && self.admission.has_idle_aside() => {',
       'Entry::Full if !refused && self.admission.has_idle_aside() && false => {')),
+    ('running not shown by a CAS', 'MAX', 'models:running_is_a_number_that_was',
+     ('admission.rs', '            if self.change(word, word) {\n                let running', '            if self.load() == word {\n                let running')),
     ('stamp of one bit', 'MAX', 'models:stack_stamp_tells_pushes_apart',
      ('word.rs', 'self.with_state(State::Idle { top: slot, push })', 'self.with_state(State::Idle { top: slot, push: push & 1 })')),
     ('stamp of two bits', 'MAX', 'models:stack_stamp_tells_pushes_apart',

@@ -381,8 +381,8 @@ impl Admission {
                 State::Idle { .. } => (0, self.slots.free(word).into()),
             };
             let aside = if word.is_short() { usize::from(self.aside.count()) } else { 0 };
-            // Else the depth may belong to another push.
-            if self.load() == word {
+            // A CAS, as in `watch`: the depth belongs to this word.
+            if self.change(word, word) {
                 let running = self.slots.max().saturating_sub(free + aside);
                 return Snapshot { running, waiting, closed: word.is_closed() };
             }

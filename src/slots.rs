@@ -43,7 +43,7 @@ impl Held {
 
 #[derive(Default)]
 struct Slot {
-    /// What lies beneath this slot while it is in the stack.
+    /// What lies beneath this slot while it is in the stack. (Set aside, it lies in another one: [`Aside`].)
     link: AtomicU64,
     mail: Mail,
     /// The number of this slot's next push; of the last one, while it is in the stack.
@@ -134,8 +134,8 @@ impl Slots {
     /// The right to slot `number`, whose next push will have another number than any before.
     ///
     /// # Safety
-    /// A CAS of the caller has popped it (replaced `Idle(number)` by what `popped` gave for it), or somebody has
-    /// passed it on with [`Held::into_number`].
+    /// Once for each time that a CAS of the caller has popped it (replaced `Idle(number)` by what `popped` gave for
+    /// it), or that somebody has passed it on with [`Held::into_number`]; what he did before happens before.
     pub(crate) unsafe fn hold(&self, number: u16) -> Held {
         let push = &self.slot(number).push;
         // SAFETY: the slot is the caller's.

@@ -30,7 +30,7 @@ What is assumed, and left out:
   orderings are loom's part.
 * Push numbers, positions, waves and tickets are integers that do not wrap in the protocol proofs (src/word.rs says
   what it would take); proof_word.py shows that the fields count modulo their width.
-* What lies beneath a slot is one atomic, read at once, and so is a cell.
+* The link of a slot is one atomic, with the depth in it, and is read at once, as is a cell.
 * A step that only reads the word is taken together with what it decides on, or followed by a CAS that is allowed
   to succeed more often than the shipped one; where a thread could be overtaken in between, and it matters (what
   lies beneath; the cell of an installer, the head of a sweeper, the cell and the seat of a worker), the steps are apart.

@@ -29,16 +29,16 @@ NUMBERED = 'hold ' + PUSHING
 HOLDING = 'popped ' + NUMBERED
 QUIET = 'pop_loaded pop_linked flag_loaded ' + PUSHING          # has loaded a word in which nothing waited
 LOADED = 'look_loaded look_deep ' + QUIET
-DEEP = 'look_deep push_deep push_ready'
+DEEP = 'pop_linked look_deep push_deep push_ready'
 
-# A state as it is packed: idle with top and tag, or busy with count and head. What is remembered has count 0.
-PACKED = ('idle', 'top', 'tag', 'head')
+# What a link holds besides the depth: top and tag, or the head with count 0. The depth says which.
+PACKED = ('top', 'tag', 'head')
 
 SIGNATURE = {
     'max': 'rank',
     'idle': 'Bool', 'top': 'Slot', 'tag': 'tag', 'head': 'position', 'waiting': 'position',      # the word
     'free': 'depth', 'line': 'position',             # how many slots are free; where the line of positions begins
-    'link_idle': ('Slot', 'Bool'), 'link_top': ('Slot', 'Slot'), 'link_tag': ('Slot', 'tag'),
+    'link_top': ('Slot', 'Slot'), 'link_tag': ('Slot', 'tag'),
     'link_head': ('Slot', 'position'), 'depth': ('Slot', 'depth'),
     'pushes': ('Slot', 'tag'),
     'pushed': ('Slot', 'tag'),                       # the number of its last push that succeeded
@@ -48,7 +48,7 @@ SIGNATURE = {
     'seen_idle': ('Thread', 'Bool'), 'seen_top': ('Thread', 'Slot'), 'seen_tag': ('Thread', 'tag'),
     'seen_head': ('Thread', 'position'),             # the word that was loaded
     'seen_tail': ('Thread', 'position'),             # ghost: the tail of the line by then
-    'read_idle': ('Thread', 'Bool'), 'read_top': ('Thread', 'Slot'), 'read_tag': ('Thread', 'tag'),
+    'read_top': ('Thread', 'Slot'), 'read_tag': ('Thread', 'tag'),
     'read_head': ('Thread', 'position'),             # the link that was read
     'read_depth': ('Thread', 'depth'),               # the depth that was read, 0 for a busy word
 }
@@ -64,10 +64,9 @@ def in_stack(s, slot):
 
 def beneath_is_below(s, slot):
     """The link of a slot in the stack names the slot one below, in its last push, or the line's head."""
-    return And(Iff(s.rank(slot) > 1, s.link_idle(slot)),
-               ite(s.link_idle(slot),
-                   And(s.rank(s.link_top(slot)) == s.rank(slot) - 1, s.link_tag(slot) == s.pushed(s.link_top(slot))),
-                   s.link_head(slot) == s.line))
+    return ite(s.rank(slot) > 1,
+               And(s.rank(s.link_top(slot)) == s.rank(slot) - 1, s.link_tag(slot) == s.pushed(s.link_top(slot))),
+               s.link_head(slot) == s.line)
 
 
 def initial(s):
@@ -155,12 +154,12 @@ def read_link(s, t):
     """Of a slot that may be anybody's by now."""
     top = s.seen_top(t)
     return s.step(t) == 'pop_loaded', s.but(
-        step=[(t, 'pop_linked')], read_idle=[(t, s.link_idle(top))], read_top=[(t, s.link_top(top))],
+        step=[(t, 'pop_linked')], read_depth=[(t, s.depth(top))], read_top=[(t, s.link_top(top))],
         read_tag=[(t, s.link_tag(top))], read_head=[(t, s.link_head(top))])
 
 
 def popped(s, t):
-    return s.but(idle=s.read_idle(t), top=s.read_top(t), tag=s.read_tag(t), head=s.read_head(t), free=s.free - 1,
+    return s.but(idle=s.read_depth(t) > 1, top=s.read_top(t), tag=s.read_tag(t), head=s.read_head(t), free=s.free - 1,
                  step=[(t, 'popped')], mine=[(t, s.seen_top(t))], owner=[(s.seen_top(t), t)])
 
 
@@ -194,8 +193,8 @@ def read_depth(s, t):
 def write_link(s, t):
     mine = s.mine(t)
     return s.step(t) == 'push_deep', s.but(
-        step=[(t, 'push_ready')], link_idle=[(mine, s.seen_idle(t))], link_top=[(mine, s.seen_top(t))],
-        link_tag=[(mine, s.seen_tag(t))], link_head=[(mine, s.seen_head(t))], depth=[(mine, s.read_depth(t) + 1)])
+        step=[(t, 'push_ready')], depth=[(mine, s.read_depth(t) + 1)], link_top=[(mine, s.seen_top(t))],
+        link_tag=[(mine, s.seen_tag(t))], link_head=[(mine, s.seen_head(t))])
 
 
 def pushed(s, t):
@@ -212,6 +211,19 @@ def push(s, t):
 
 def push_fails(s, t):
     return s.step(t) == 'push_ready', s.but(step=[(t, 'hold')])
+
+
+def number_again(s, t):
+    """A submitter is handed a slot with its task (a bounce), and numbers as after a pop."""
+    mine = s.mine(t)
+    return s.step(t) == 'hold', s.but(pushes=[(mine, s.pushes(mine) + 1)])
+
+
+def set_aside(s, t, x):
+    """The slot, which stays held, is a link of the other stack for a while, under that one's top `x`."""
+    mine = s.mine(t)
+    return s.step(t) == 'hold', s.but(depth=[(mine, term(0))], link_top=[(mine, x)], link_tag=[(mine, term(0))],
+                                      link_head=[(mine, term(0))])
 
 
 def load_for_look(s, t):
@@ -265,7 +277,7 @@ def take(s):
     return s.waiting > 0, s.but(waiting=s.waiting - 1, head=s.head + 1, line=s.line + 1)
 
 
-ACTIONS = [load_for_pop, read_link, pop, pop_fails, number, load_for_push, read_depth, write_link, push, push_fails,
+ACTIONS = [load_for_pop, read_link, pop, pop_fails, number, number_again, set_aside, load_for_push, read_depth, write_link, push, push_fails,
            load_for_look, look_depth, show, look_fails, load_for_flag, clear_flag, flag_fails, hand, count,
            take]
 
@@ -301,7 +313,7 @@ THEOREMS = [
     ('a depth shown by a CAS is right', lambda s: forall(lambda t: If(
         And(one_of(s.step(t), DEEP), still_as_deep(s, t)), s.read_depth(t) == s.free))),
     ('WORD-2: an idle pool keeps its place in the line', lambda s: forall(lambda x: If(
-        And(in_stack(s, x), s.rank(x) == 1), Not(s.link_idle(x)), s.link_head(x) == s.line))),
+        And(in_stack(s, x), s.rank(x) == 1), s.link_head(x) == s.line))),
 ]
 
 STEPS = [
@@ -316,6 +328,7 @@ STEPS = [
         *(getattr(s, 'read_' + part)(t) == getattr(s, 'link_' + part)(s.top) for part in PACKED))),
     ('WORD-2: nothing was counted between the load and the CAS', 'pop push clear_flag', lambda s, n, t: And(
         s.seen_tail(t) == s.line + s.waiting, n.line + n.waiting == s.line + s.waiting)),
+    ('WORD-1: a successful pop read the right depth', 'pop', lambda s, n, t: s.read_depth(t) == s.free),
     ('WORD-1: a successful push read the right depth', 'push', lambda s, n, t: s.read_depth(t) == ite(
         s.idle, s.depth(s.top), term(0))),
 ]

@@ -16,7 +16,8 @@ Each BUG must be refuted:
   late       a worker that was stopped for a lap claims the later entry that it finds in its cell
 """
 import sys
-from collections import deque
+from hashlib import blake2b
+from marshal import dumps
 
 MAX, SUBS, TIMED, CLOSE, STOP = map(int, sys.argv[1:6])
 REST = sys.argv[6:]
@@ -186,16 +187,25 @@ def final(st):
 
 first = ((CELLS, tuple(range(MAX)), 0, False), tuple((p, None) for p in range(CELLS)),
          (('new',),) * SUBS, (None,) * MAX, frozenset(), frozenset(), None)
-seen, todo, ends = {first}, deque([first]), 0
+
+
+def name(st):
+    """128 bits that stand for a state in the set of those seen, which would take gigabytes otherwise. That two of n
+    states have one name, and the second is passed over, has a chance of n² / 2^129."""
+    return blake2b(dumps(st, 0), digest_size=16).digest()
+
+
+# Depth first, so that few states are kept whole.
+seen, todo, ends = {name(first)}, [first], 0
 while todo:
-    st = todo.popleft()
+    st = todo.pop()
     check(st)
     moves = 0
     for nxt in steps(st):
         if nxt[6] == st[6] and nxt[0][3] == st[0][3]:
             moves += 1
-        if nxt not in seen:
-            seen.add(nxt)
+        if (key := name(nxt)) not in seen:
+            seen.add(key)
             todo.append(nxt)
     if moves == 0:
         ends += 1
