@@ -249,17 +249,21 @@ fn refused_thread_and_close_strand_nobody() {
 
 #[test]
 fn spawn_returns_while_its_task_runs() {
-    // Goal: WAKE for admission itself. Method: a task that waits in line and, once it runs, does not end before
-    // its spawn has returned.
+    // Goal: WAKE for admission itself, and that a permit brings what was done on it before. Method: a task that waits
+    // in line and, once it runs, does not end before its spawn has returned; then the first has ended, and loom sees
+    // whether that happens before.
     check("pool: admission", "WAKE FREE", within(2, 3), || {
         let pool = Pool::new(1);
-        let first = pool.spawn(|| ());
+        let shared = Arc::new(Guarded::new());
+        let inside = shared.clone();
+        let first = pool.spawn(move || _ = inside.touch());
         let returned = Arc::new(crate::sync::Futex::new(0));
         let seen = returned.clone();
         let second = pool.spawn(move || {
             let _ = crate::park::sleep_until(&seen, crate::sync::Deadline::NEVER, |value| value == 2);
         });
-        // The submitter knows that its task waits no more.
+        // The submitter knows what the first one did, and that its task waits no more.
+        assert_eq!(shared.touch(), 1);
         assert_eq!(pool.waiting(), 0);
         let before = returned.word().swap(2, Ordering::Release);
         crate::park::wake(&returned, before);

@@ -21,8 +21,9 @@ use crate::{
 /// accepted and joins every thread; dropped inside one of its own tasks it closes and detaches instead, and
 /// the rest runs to its end.
 ///
-/// Spawning happens before the task runs; what a task does happens before the return of `join` on it, and
-/// before the return of a [`wait`](Pool::wait) that began after its `spawn` returned.
+/// Spawning happens before the task runs; what a task does happens before the return of `join` on it,
+/// before the return of a [`wait`](Pool::wait) that began after its `spawn` returned, and before the return of the
+/// `spawn` that is admitted on its permit, as with a semaphore.
 pub struct Pool {
     crew: Arc<Crew>,
 }

@@ -88,8 +88,8 @@ impl Runner {
     /// Tells the submitter that waits for admission that a worker has its task.
     pub(crate) fn admit(&self) {
         let state = &self.header().state;
-        // Release [SIGNAL]: that the slot is given on is visible to the submitter. Nothing else can be set
-        // yet but ASLEEP.
+        // Release [SIGNAL]: what was done on the slot before is visible to the submitter. Nothing else can be
+        // set yet but ASLEEP.
         let before = state.word().swap(ADMITTED, Ordering::Release);
         park::wake(state, before);
     }
