@@ -120,7 +120,7 @@ fn stack_of_three_keeps_every_slot() {
 fn stack_stamp_tells_pushes_apart() {
     // Goal: WORD-1. Method: one pop beside another thread that pushes the top slot again and again, while what
     // lay beneath it is out. (A stamp of one or two bits fails here; see plants.py.)
-    check("stack: stamp", "MAX", within(2, 3), || {
+    check("stack: stamp", "MAX", within(4, 7), || {
         let admission = Arc::new(Admission::new(2));
         let other = admission.clone();
         let thread = thread::spawn(move || {
@@ -510,7 +510,7 @@ fn who_waits_first_is_served_first() {
 #[test]
 fn cancelling_against_hand_over_strands_nobody() {
     // Goal: ONCE, REFUSE and WAKE under cancellation. Method: one of two submitters may give up at any moment.
-    check("queue: cancel", "WAKE ONCE REFUSE", within(1, 2).too_many_schedules(), || {
+    check("queue: cancel", "WAKE ONCE REFUSE", within(1, 2).schedules_if_wide(), || {
         two_submitters(soon, || Deadline::NEVER, false)
     });
 }
@@ -629,7 +629,7 @@ fn a_waiter_that_gives_up_leaves_the_other_answered() {
 fn wait_is_not_answered_early() {
     // Goal: WAIT does not return on the quiescence before the call. Method: a waiter that spawned its own task
     // after an earlier quiescence, whose clearer may still be on its way to wake.
-    check("wait: late clearer", "WAIT", within(2, 3), || {
+    check("wait: late clearer", "WAIT", within(3, 6), || {
         let shared = Arc::new((Admission::new(1), AtomicU32::new(0)));
         let held = admission_enter(&shared.0).unwrap();
         let other = shared.clone();
@@ -657,7 +657,7 @@ fn wait_is_not_answered_early() {
 fn an_entry_left_behind_is_never_claimed() {
     // Goal: ONCE, RING-3 after the pool went idle. Method: a submitter beside a worker that finishes. If it is not
     // admitted, it takes the free slot, and another queues up at the same position behind it.
-    check("queue: went idle", "WAKE REFUSE", within(2, 3), || {
+    check("queue: went idle", "WAKE REFUSE", within(4, 7), || {
         let admission = Arc::new(Admission::new(1));
         let held = admission_enter(&admission).unwrap();
         let other = admission.clone();
