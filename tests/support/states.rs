@@ -529,41 +529,48 @@ impl EverySchedule {
         self.last = with(name).flatten().map(|name| mix(state, name) as u64);
     }
 
-    /// The decision to be made in `state`, at the end of the path, if a step is left to be explored there.
-    fn decision(&mut self, state: Hash, runnable: &[&Task]) -> Option<Decision> {
-        let runnable: Vec<TaskId> = runnable.iter().map(|task| task.id()).collect();
-        let (mut asleep, mut expected) = (Vec::new(), false);
-        if self.naps
-            && let Some(last) = self.path.last_mut()
-        {
-            last.footprint = with(|execution| execution.footprint.clone())?;
-            last.footprint.alone |= last.runnable != runnable;
-            let others = last.asleep.iter().chain(&last.explored);
-            let still = |&&(id, ref other): &&(TaskId, Footprint)| {
-                id != last.taken && other.commutes_with(&last.footprint)
-            };
-            asleep.extend(others.filter(still).cloned());
-            expected = last.asleep.iter().any(|&(id, _)| id == last.taken);
-        }
-        let names = with(|execution| execution.names())?;
-        assert!(names.len() <= u8::BITS as usize, "too many threads");
-        let bit = |id: TaskId| 1 << names.iter().position(|&(_, other)| other == id).expect("it is known");
-        let mask = asleep.iter().fold(0, |mask, &(id, _)| mask | bit(id));
-        let wanted = match self.states.entry(((state >> 64) as u64, state as u64)) {
+    /// Who is asleep after the last step on the path; and whether that step could have been left off itself.
+    fn sleepers(&mut self, runnable: &[TaskId]) -> (Vec<(TaskId, Footprint)>, bool) {
+        let Some(last) = self.path.last_mut().filter(|_| self.naps) else {
+            return (Vec::new(), false);
+        };
+        last.footprint = with(|execution| execution.footprint.clone()).expect("an execution has begun");
+        last.footprint.alone |= last.runnable != runnable;
+        let still = |&&(id, ref other): &&(TaskId, Footprint)| {
+            id != last.taken && other.commutes_with(&last.footprint)
+        };
+        let asleep = last.asleep.iter().chain(&last.explored).filter(still).cloned().collect();
+        (asleep, last.asleep.iter().any(|&(id, _)| id == last.taken))
+    }
+
+    /// Whose steps are to be explored in `state`, where those of `asleep` sleep.
+    fn wanted(&mut self, state: Hash, asleep: u8, expected: bool) -> u8 {
+        match self.states.entry(((state >> 64) as u64, state as u64)) {
             Entry::Vacant(place) => {
                 assert!(!expected, "a step that could be left off led to a state that had not been seen");
                 self.counts.states += 1;
-                place.insert(mask);
-                !mask | sample(state)
+                place.insert(asleep);
+                !asleep | sample(state)
             }
             Entry::Occupied(mut place) => {
                 let round = self.path.iter().any(|decision| decision.state == state);
                 assert!(!round, "threads go round in circles, and come to nothing");
-                let left = *place.get() & !mask;
-                *place.get_mut() &= mask;
+                let left = *place.get() & !asleep;
+                *place.get_mut() &= asleep;
                 left
             }
-        };
+        }
+    }
+
+    /// The decision to be made in `state`, at the end of the path, if a step is left to be explored there.
+    fn decision(&mut self, state: Hash, runnable: &[&Task]) -> Option<Decision> {
+        let runnable: Vec<TaskId> = runnable.iter().map(|task| task.id()).collect();
+        let (asleep, expected) = self.sleepers(&runnable);
+        let names = with(|execution| execution.names())?;
+        assert!(names.len() <= u8::BITS as usize, "too many threads");
+        let bit = |id: TaskId| 1 << names.iter().position(|&(_, other)| other == id).expect("it is known");
+        let mask = asleep.iter().fold(0, |mask, &(id, _)| mask | bit(id));
+        let wanted = self.wanted(state, mask, expected);
         let mut left: Vec<TaskId> = runnable.iter().copied().filter(|&id| wanted & bit(id) != 0).collect();
         let taken = left.pop()?;
         let footprint = Footprint { alone: true, ..Footprint::default() };
