@@ -182,7 +182,7 @@ impl Eagerness {
         };
         let taken = (1..=turns).find(|_| self.turn(seen));
         self.turns = taken.map_or(self.turns / 2, |taken| (2 * taken + 1).min(TURNS));
-        self.stint = taken.map_or(0, |taken| self.stint + taken);
+        self.stint = taken.map_or(0, |taken| self.stint.saturating_add(taken));
         self.in_vain = self.in_vain.and(taken.is_some());
         taken.is_some()
     }
