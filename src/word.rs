@@ -27,7 +27,7 @@
 //!
 //! Widths, and what a field's wrapping would take. *Stamp* (32 bits): to be fooled, a thread must be stopped
 //! between its load and its CAS while one slot is taken exactly 2³² times, 71 minutes at a million a second
-//! (likewise 2³² blocked submissions for a ring position). *Wave* (12 bits): a waiter must be kept from
+//! (for a ring position, 2³¹ to 2³² blocked submissions). *Wave* (12 bits): a waiter must be kept from
 //! running while exactly 4096 watched quiescences, or a multiple, pass; it then sleeps until the next one.
 //! *Value* (16 bits): 65,535 slots, 65,535 counted positions.
 //!
