@@ -47,7 +47,7 @@ impl Guarded {
 
 /// Pops a slot, touches what belongs to it, pushes it.
 fn pass_through(admission: &Admission, inside: &Guarded) {
-    if let Entry::Slot(held) = admission.enter() {
+    if let Entry::Slot(held) = admission.enter(false) {
         inside.touch();
         assert!(matches!(admission.give(held), Given::Back));
     }
@@ -94,11 +94,11 @@ fn stack(slots: u16) {
     // Every slot is there, each once.
     let all: Vec<Held> = (0..slots).filter_map(|_| take(&shared)).collect();
     assert_eq!(all.len(), usize::from(slots), "a slot is lost");
-    assert!(matches!(shared.0.enter(), Entry::Full), "a slot is there twice");
+    assert!(matches!(shared.0.enter(false), Entry::Full), "a slot is there twice");
 }
 
 fn admission_enter(admission: &Admission) -> Option<Held> {
-    match admission.enter() {
+    match admission.enter(false) {
         Entry::Slot(held) => Some(held),
         _ => None,
     }
@@ -301,7 +301,7 @@ fn full_pool() -> (Admission, Held) {
     let admission = Admission::new(1);
     let held = admission_enter(&admission).unwrap();
     let (runner, joiner) = task::new(|| ());
-    match admission.wait_in_line(runner, &joiner, soon()) {
+    match admission.wait_in_line(runner, &joiner, soon(), false) {
         Waited::TimedOut(task) => task.run().release(),
         _ => unreachable!("nobody else is there"),
     }
@@ -375,7 +375,7 @@ fn submit(admission: &Admission, deadline: Deadline, task: impl FnOnce() + Send 
 
 fn wait_in_line(admission: &Admission, task: Runner, joiner: &Joiner<()>, deadline: Deadline) -> Waited {
     call(
-        || admission.wait_in_line(task, joiner, deadline),
+        || admission.wait_in_line(task, joiner, deadline, false),
         |waited| match waited {
             Waited::Admitted => Some(0),
             Waited::Changed(_) => Some(1),
@@ -393,7 +393,7 @@ where
     let (mut runner, joiner) = task::new(task);
     loop {
         let entry = call(
-            || admission.enter(),
+            || admission.enter(false),
             |entry| match entry {
                 Entry::Slot(_) => Some(0),
                 Entry::Full => Some(1),
@@ -439,7 +439,7 @@ fn one_submitter(deadline: fn() -> Deadline, close: bool) -> bool {
     worker.join().unwrap();
     assert_eq!(shared.1.touch(), u32::from(ran), "ONCE");
     if !close {
-        assert!(matches!(shared.0.enter(), Entry::Slot(_)), "the slot is lost");
+        assert!(matches!(shared.0.enter(false), Entry::Slot(_)), "the slot is lost");
     }
     ran
 }
@@ -537,7 +537,7 @@ fn two_that_give_up_leave_nothing_behind() {
         second.join().unwrap();
         assert_eq!(admission.snapshot().waiting, 0);
         work_off(&admission, held);
-        assert!(matches!(admission.enter(), Entry::Slot(_)), "the slot is lost");
+        assert!(matches!(admission.enter(false), Entry::Slot(_)), "the slot is lost");
     });
 }
 

@@ -28,7 +28,7 @@ pub(crate) enum Entry {
     Slot(Held),
     /// No slot is free.
     Full,
-    /// The pool was closed.
+    /// The pool was closed; for a submitter that is admitted, it is over.
     Closed,
 }
 
@@ -56,6 +56,11 @@ pub(crate) enum Waited {
     TimedOut(Runner),
     /// As many positions are counted as can be.
     NoRoom(Runner),
+}
+
+/// Whether the pool was closed before the submitter came. Who is `admitted` has held a slot that it had no thread for.
+fn is_late(word: Word, admitted: bool) -> bool {
+    word.is_closed() && !admitted
 }
 
 /// The word, and what it decides about.
@@ -94,17 +99,22 @@ impl Admission {
 
     /// Takes a free slot, if there is one. Never blocks. If its worker sleeps while others work, it looks first for a
     /// moment whether one of them comes back, which costs less than a wake-up.
-    pub(crate) fn enter(&self) -> Entry {
+    pub(crate) fn enter(&self, admitted: bool) -> Entry {
         let mut looked = false;
         loop {
             let word = self.load();
-            if word.is_closed() {
+            if is_late(word, admitted) {
                 return Entry::Closed;
             }
             let State::Idle { top, .. } = word.state() else {
                 return Entry::Full;
             };
-            if LOOKING && !looked && self.slots.at_work(word) > 0 {
+            if word.is_closed() && self.slots.are_free(word) {
+                // A CAS even where nothing changes: it shows that the depth belongs to this word.
+                if self.change(word, word) {
+                    return Entry::Closed;
+                }
+            } else if LOOKING && !looked && self.slots.at_work(word) > 0 {
                 looked = true;
                 look::for_a_worker(!self.slots.is_asleep(top), self.slots.at_work(word), || {
                     self.load() != word
@@ -154,16 +164,22 @@ impl Admission {
     }
 
     /// Lets `task` wait for its turn, first come first served, until a worker has it.
-    pub(crate) fn wait_in_line<T>(&self, task: Runner, joiner: &Joiner<T>, deadline: Deadline) -> Waited {
+    pub(crate) fn wait_in_line<T>(
+        &self,
+        task: Runner,
+        joiner: &Joiner<T>,
+        deadline: Deadline,
+        admitted: bool,
+    ) -> Waited {
         let seat = self.queue.sit(task);
-        let Some(position) = self.install(&seat) else {
+        let Some(position) = self.install(&seat, admitted) else {
             // SAFETY: the seat was installed nowhere.
             let task = unsafe { self.queue.leave_with_task(seat) };
             let word = self.load();
-            let full = word.waiting() == ROOM && !word.is_closed();
+            let full = word.waiting() == ROOM && !is_late(word, admitted);
             return if full { Waited::NoRoom(task) } else { Waited::Changed(task) };
         };
-        if !self.count(position) && self.queue.withdraw(position, &seat) {
+        if !self.count(position, admitted) && self.queue.withdraw(position, &seat) {
             // A helper may have counted it meanwhile.
             self.sweep();
             // SAFETY: the entry is withdrawn.
@@ -189,11 +205,11 @@ impl Admission {
 
     /// Writes the seat at the tail; counts what others have written there. `None` if the pool is no longer
     /// full, or closed, or no more can be counted.
-    fn install(&self, seat: &Seat) -> Option<Position> {
+    fn install(&self, seat: &Seat, admitted: bool) -> Option<Position> {
         loop {
             let word = self.load();
             let tail = word.state().tail()?;
-            if word.is_closed() || word.waiting() == ROOM {
+            if is_late(word, admitted) || word.waiting() == ROOM {
                 return None;
             }
             if self.queue.install(tail, seat) {
@@ -206,7 +222,7 @@ impl Admission {
 
     /// Sees to it that `position`, just installed, is counted. False if it may not be: then the entry has to
     /// be withdrawn, and if that fails, somebody has counted it after all and a worker has it.
-    fn count(&self, position: Position) -> bool {
+    fn count(&self, position: Position, admitted: bool) -> bool {
         loop {
             let word = self.load();
             let Some(tail) = word.state().tail() else {
@@ -215,7 +231,7 @@ impl Admission {
             if position.is_before(tail) {
                 return true;
             }
-            if word.is_closed() || word.waiting() == ROOM {
+            if is_late(word, admitted) || word.waiting() == ROOM {
                 return false;
             }
             if self.change(word, word.with_counted()) {
@@ -350,24 +366,6 @@ impl Admission {
             }
             if let Some(given) = self.try_push(&vacant, word) {
                 return Some(given);
-            }
-        }
-    }
-
-    /// Gives a vacant slot back where there is no worker at all, or on to whoever waits first: that one starts over
-    /// with it, and hears for itself whether there is a thread.
-    pub(crate) fn surrender(&self, vacant: Held) -> Given {
-        let mut held = vacant;
-        loop {
-            match self.give(held) {
-                Given::On(slot, position) => {
-                    if let Some(task) = self.claim(position) {
-                        task.bounce(slot.into_number());
-                        return Given::Back;
-                    }
-                    held = slot;
-                }
-                given => return given,
             }
         }
     }

@@ -90,7 +90,7 @@ fn admit<T>(crew: &Arc<Crew>, entry: Entry, task: Runner, joiner: &Joiner<T>, pa
         let step = match entry {
             Entry::Slot(held) => line.enter(held, task),
             Entry::Full => line.wait(task, joiner),
-            Entry::Closed => Err(Outcome::Refused(Refusal::Closed, task)),
+            Entry::Closed => Err(line.refuse(Refusal::Closed, task)),
         };
         match step {
             Ok(again) => task = again,
@@ -109,7 +109,8 @@ fn admit<T>(crew: &Arc<Crew>, entry: Entry, task: Runner, joiner: &Joiner<T>, pa
 struct Line<'a> {
     crew: &'a Arc<Crew>,
     patience: Patience,
-    /// What the operating system said when it refused a thread during this call.
+    /// What the operating system said when it refused a thread during this call. The task is admitted since then: it
+    /// held a slot, and waits for a worker until there is none, even if the pool is closed meanwhile.
     refused: Option<io::Error>,
     /// More was done than to hand the task to a worker: slots may lie aside that nobody else puts back.
     long: bool,
@@ -140,8 +141,8 @@ impl Line<'_> {
             admission.put_aside(held);
             return Ok(task);
         }
-        self.crew.see_to(admission.surrender(held));
-        Err(self.refuse(task))
+        self.crew.surrender(held);
+        Err(self.refuse(Refusal::Full, task))
     }
 
     /// On a full pool.
@@ -149,11 +150,11 @@ impl Line<'_> {
         let admission = &self.crew.admission;
         self.long = true;
         match self.patience {
-            Patience::None => return Err(self.refuse(task)),
+            Patience::None => return Err(self.refuse(Refusal::Full, task)),
             Patience::Endless if self.crew.is_own() => return Err(Outcome::Inline(task)),
             _ => {}
         }
-        match admission.wait_in_line(task, joiner, self.patience.deadline()) {
+        match admission.wait_in_line(task, joiner, self.patience.deadline(), self.refused.is_some()) {
             Waited::Admitted => Err(Outcome::Admitted),
             Waited::Bounced(held) => Err(Outcome::Bounced(held)),
             Waited::Changed(task) => Ok(task),
@@ -169,9 +170,9 @@ impl Line<'_> {
         }
     }
 
-    /// Neither a worker's slot nor a thread for another.
-    fn refuse(&mut self, task: Runner) -> Outcome {
-        let why = self.refused.take().map_or(Refusal::Full, Refusal::Os);
+    /// For want of a thread, if it was refused one, else for this reason.
+    fn refuse(&mut self, otherwise: Refusal, task: Runner) -> Outcome {
+        let why = self.refused.take().map_or(otherwise, Refusal::Os);
         Outcome::Refused(why, task)
     }
 }

@@ -76,14 +76,29 @@ impl Crew {
     }
 
     /// Takes a free slot, if there is one. Slots that lie aside although nothing waits are put back first,
-    /// unless the caller has put one there itself (`refused`).
-    pub(crate) fn enter(&self, refused: bool) -> Entry {
-        match self.admission.enter() {
-            Entry::Full if !refused && self.admission.has_idle_aside() => {
+    /// unless the caller has put one there itself (it is `admitted`).
+    pub(crate) fn enter(&self, admitted: bool) -> Entry {
+        match self.admission.enter(admitted) {
+            Entry::Full if !admitted && self.admission.has_idle_aside() => {
                 self.see_to(self.admission.settle());
-                self.admission.enter()
+                self.admission.enter(admitted)
             }
             entry => entry,
+        }
+    }
+
+    /// Gives a vacant slot back where there is no worker at all, or on to whoever waits first: that one starts over
+    /// with it, and hears for itself whether there is a thread.
+    pub(crate) fn surrender(&self, vacant: Held) {
+        let mut held = vacant;
+        loop {
+            match self.admission.give(held) {
+                Given::On(slot, position) => match self.admission.claim(position) {
+                    Some(task) => return task.bounce(slot.into_number()),
+                    None => held = slot,
+                },
+                given => return self.see_to(given),
+            }
         }
     }
 

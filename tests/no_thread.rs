@@ -13,7 +13,7 @@ use std::{
     sync::{
         Arc, Barrier,
         atomic::{AtomicUsize, Ordering},
-        mpsc::channel,
+        mpsc::{Receiver, channel},
     },
     thread,
     time::Duration,
@@ -269,10 +269,72 @@ fn a_pool_closed_during_a_refusal_still_ends() {
         }
         true
     });
-    assert!(matches!(pool.try_spawn(|| ()), Err(TrySpawnError::Closed(_))));
+    pool.try_spawn(|| 7).expect("it was admitted before the close").join().unwrap();
     let dropper = thread::spawn(move || drop(pool));
     eventually("the pool has ended", || dropper.is_finished());
     dropper.join().unwrap();
+}
+
+#[test]
+fn a_task_that_waited_when_the_pool_was_closed_runs() {
+    // Goal: REFUSE, END: `close` lets go on what waits. Method: both slots of a pool without threads are held by
+    // submitters that ask for a thread, a third task waits, the pool is closed. The first submitter is refused and passes
+    // its slot to the third; now the second gets its thread; the third is refused one, and has to wait for that worker.
+    let pool = Arc::new(Pool::new(2));
+    let submitter = |verdict: Receiver<bool>, ends: Receiver<()>| {
+        let pool = pool.clone();
+        thread::spawn(move || {
+            refusal::set(move || verdict.recv().unwrap());
+            let task = move || _ = ends.recv();
+            pool.spawn_timeout(Duration::MAX, task)
+                .map(|task| task.join().unwrap())
+                .map_err(|e| e.to_string())
+        })
+    };
+    let (first, a) = channel();
+    let (second, b) = channel();
+    let (third, c) = channel();
+    let (end, ends) = channel();
+    let nothing = || channel().1;
+    let first_submitter = submitter(a, nothing());
+    eventually("the first has a slot", || pool.running() == 1);
+    let second_submitter = submitter(b, ends);
+    eventually("the second has a slot", || pool.running() == 2);
+    let third_submitter = submitter(c, nothing());
+    eventually("the third waits", || pool.waiting() == 1);
+    pool.close();
+    first.send(true).unwrap();
+    assert!(first_submitter.join().unwrap().unwrap_err().contains("no thread"));
+    eventually("the third has been passed the slot", || pool.waiting() == 0);
+    second.send(false).unwrap();
+    eventually("the second has its thread", || pool.threads() == 1);
+    third.send(true).unwrap();
+    eventually("the third waits for that worker", || pool.waiting() == 1);
+    assert_eq!(pool.running(), 1, "a slot without a thread runs nothing");
+    end.send(()).unwrap();
+    assert_eq!(second_submitter.join().unwrap(), Ok(()));
+    assert_eq!(third_submitter.join().unwrap(), Ok(()));
+    let dropper = thread::spawn(move || drop(pool));
+    eventually("the pool has ended", || dropper.is_finished());
+    dropper.join().unwrap();
+}
+
+#[test]
+fn a_submitter_that_was_refused_a_thread_finds_slots_until_the_pool_is_over() {
+    // Goal: END. Method: the word of a closed pool of two, looked at by a newcomer and by one that is admitted, while a
+    // slot is held, and when none is any more.
+    let admission = Admission::new(2);
+    let Entry::Slot(held) = admission.enter(false) else { panic!("a slot is free") };
+    assert!(matches!(admission.close(), Given::Back));
+    assert!(matches!(admission.enter(false), Entry::Closed));
+    let Entry::Slot(another) = admission.enter(true) else { panic!("a slot is free") };
+    assert!(matches!(admission.enter(true), Entry::Full));
+    assert!(matches!(admission.give(another), Given::Back));
+    assert!(matches!(admission.give(held), Given::Over));
+    assert!(
+        matches!(admission.enter(true), Entry::Closed),
+        "a slot was taken of a pool whose workers are gone"
+    );
 }
 
 #[test]
@@ -280,7 +342,7 @@ fn a_worker_that_finds_nothing_waiting_puts_back_what_lies_aside() {
     // Goal: PROGRESS where the submitter that was refused a thread is stopped. Method: a slot is put aside and
     // nothing more is done; the only worker gives its own back, and both are free.
     let admission = Admission::new(2);
-    let [Entry::Slot(vacant), Entry::Slot(held)] = [admission.enter(), admission.enter()] else {
+    let [Entry::Slot(vacant), Entry::Slot(held)] = [admission.enter(false), admission.enter(false)] else {
         panic!("two slots are free")
     };
     admission.put_aside(vacant);

@@ -513,6 +513,29 @@ fn refused_threads_strand_nobody() {
 }
 
 #[test]
+fn refused_threads_and_close_strand_nobody() {
+    // Goal: REFUSE, WAKE, END when the pool is closed while the system gives no thread: who holds a slot is admitted
+    // all the same. Method: three submitters on two permits beside a closer; which threads are refused is drawn.
+    let scenario = Exploration::of("refused threads, close", "REFUSE WAKE ONCE END", "6 threads", || {
+        refuse(dice(16) & !1);
+        let world = World::new(2);
+        let submitter = |limit| {
+            world.thread(move |world| {
+                for _ in 0..2 {
+                    let (id, job) = world.book.task(End::Value, || ());
+                    drop(world.book.answered(id, world.pool.spawn_timeout(limit, job)));
+                }
+            })
+        };
+        let mut threads: Vec<_> = [Duration::MAX, Duration::MAX, SOON].map(submitter).into();
+        threads.push(world.thread(|world| world.pool.close()));
+        world.end(threads);
+        refuse(0);
+    });
+    scenario.widely().saw(&["REPOP", "RECOUNT", "SHORT", "CLOSE"]);
+}
+
+#[test]
 fn refused_submitter_does_not_keep_the_others_going_round() {
     // Goal: PROGRESS and REFUSE where there is no thread at all. Method: two submitters on one permit; the first
     // thread is refused, so that one of them gives its slot back and sends the other to the start. Whoever is sent
@@ -548,7 +571,7 @@ fn random_programs_keep_every_law() {
         "3-8 threads, max 1-3",
         || Script::draw(false).run(),
     );
-    scenario.widely().saw(&rows_but(&["INHERIT", "SEAL", "SHORT", "UNSHORT"]));
+    scenario.widely().saw(&rows_but(&["INHERIT", "SEAL", "SHORT", "UNSHORT", "REPOP", "RECOUNT"]));
 }
 
 #[test]

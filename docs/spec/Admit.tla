@@ -107,6 +107,7 @@ Init ==
                      seen |-> Nothing,       \* the word as it was loaded
                      pos  |-> 0,             \* the position it sits at
                      slot |-> None,          \* the slot it has popped
+                     refused |-> FALSE,      \* it had no thread for one (Refused)
                      goal |-> IF s \in Running THEN "release" ELSE "admission",
                                              \* what it sleeps for; then "release"
                      saw  |-> "made",        \* the status it sleeps on
@@ -148,22 +149,30 @@ Accepted(s) ==
                        ![s].goal = "release",
                        ![s].out  = "ok",
                        ![s].pos  = 0, ![s].slot = None, ![s].saw = "made",
-                       ![s].late = FALSE]
+                       ![s].late = FALSE, ![s].refused = FALSE]
 
 Refused(s, why) ==
     sub' = [sub EXCEPT ![s].pc = "done", ![s].out = why, ![s].pos = 0,
                        ![s].seen = Nothing, ![s].saw = "made",
-                       ![s].late = FALSE]
+                       ![s].late = FALSE, ![s].refused = FALSE]
 
+\* Not too late: the pool is open; or it has held a slot, for which there was no
+\* thread, and its task is admitted since.
+InTime(s)   == word.closed = 0 \/ sub[s].refused
+MayPop(s)   == InTime(s) /\ (PopEnabled(word) \/ RepopEnabled(word))
+MayCount(s) == InTime(s) /\ (CountEnabled(word) \/ RecountEnabled(word))
+
+\* Closed; for who is admitted, over: no worker is left, and there was no thread.
 S_Closed(s) ==
     /\ Enters(s) /\ word.closed = 1
-    /\ Refused(s, "closed")
+    /\ ~ InTime(s) \/ word.free = Max
+    /\ Refused(s, IF sub[s].refused THEN "full" ELSE "closed")
     /\ UNCHANGED <<word, stack, cell, task, mail, ticket, worker, waiter,
                    closer, runs>>
 
 \* E-POP: this CAS is the admission, and it picks the worker.
 S_Pop(s) ==
-    /\ Enters(s) /\ PopEnabled(word)
+    /\ Enters(s) /\ MayPop(s)
     /\ Right("check")
     /\ word'  = PopDo(word)
     /\ stack' = Tail(stack)
@@ -173,7 +182,7 @@ S_Pop(s) ==
 \* The pool is full, and it may not wait; or as many wait already as can be
 \* counted.  (`spawn` then looks again every ten milliseconds, unordered.)
 S_Full(s) ==
-    /\ Enters(s) /\ word.closed = 0 /\ word.free = 0
+    /\ Enters(s) /\ InTime(s) /\ word.free = 0
     /\ s \in Trying \/ (s \in Timed /\ word.waiting = Room)
     /\ Refused(s, "full")
     /\ UNCHANGED <<word, stack, cell, task, mail, ticket, worker, waiter,
@@ -183,7 +192,7 @@ S_Full(s) ==
 \* number of its submitter.
 S_Load(s) ==
     /\ Enters(s) /\ s \notin Trying
-    /\ word.closed = 0 /\ word.free = 0 /\ word.waiting < Room
+    /\ InTime(s) /\ word.free = 0 /\ word.waiting < Room
     /\ sub' = [sub EXCEPT ![s].pc = "install", ![s].seen = word]
     /\ UNCHANGED <<word, stack, cell, task, mail, ticket, worker, waiter,
                    closer, runs>>
@@ -217,7 +226,7 @@ S_Count(s) ==
     /\ IF word.free = 0 /\ sub[s].pos < TailOf(word)
        THEN /\ sub' = [sub EXCEPT ![s].pc = "look"]
             /\ UNCHANGED word
-       ELSE IF CountEnabled(word)
+       ELSE IF MayCount(s)
        THEN /\ word' = CountDo(word)
             /\ sub'  = [sub EXCEPT ![s].pc = "look"]
        ELSE \* idle after all, or closed, or no room
@@ -656,7 +665,7 @@ V_Spurious(v) ==
 \* The number of free slots is read, and decreased in a second step.
 S_Check(s) ==
     /\ Bug = "check"
-    /\ \/ /\ Enters(s) /\ PopEnabled(word)
+    /\ \/ /\ Enters(s) /\ MayPop(s)
           /\ sub' = [sub EXCEPT ![s].pc = "act"]
           /\ UNCHANGED <<word, stack>>
        \/ /\ sub[s].pc = "act"

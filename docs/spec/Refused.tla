@@ -40,7 +40,7 @@ all  == <<vars, more>>
 Threads == {S(s) : s \in Submitters} \union {W(x) : x \in Slots}
 
 NoWay  == [long    |-> FALSE,   \* more than to hand the task to a worker
-           refused |-> FALSE,   \* it was refused a thread
+           sure    |-> FALSE,   \* history: its task was accepted before that
            peeked  |-> FALSE]   \* full, and no slots lie aside for nothing
 
 Free   == [pc      |-> "none",
@@ -234,15 +234,15 @@ ErrandStep(t) ==
 Idle(t)    == errand[t].pc = "none"
 Bounced(s) == task[s].status = "bounced"
 Vacant(x)  == worker[x].pc = "vacant"
-IsFull(s)  == Enters(s) /\ word.closed = 0 /\ word.free = 0
+IsFull(s)  == Enters(s) /\ InTime(s) /\ word.free = 0
 
 \* A submitter's step of Admit, and what it means here: that it goes the long
 \* way (it waits, or asks for a thread), or that its call is at its end.
 S_AsBefore(s) ==
     LET pc == sub[s].pc IN
     /\ Idle(S(s))
-    /\ IsFull(s) => way[s].peeked \/ way[s].refused
-    /\ pc = "hand" => ~ Vacant(sub[s].slot) \/ ~ way[s].refused
+    /\ IsFull(s) => way[s].peeked \/ sub[s].refused
+    /\ pc = "hand" => ~ Vacant(sub[s].slot) \/ ~ sub[s].refused
     /\ pc = "look" => ~ Bounced(s)
     /\ SubmitterStep(s)
     /\ LET manned == pc = "hand" /\ Vacant(sub[s].slot)
@@ -250,7 +250,8 @@ S_AsBefore(s) ==
                      \/ IsFull(s) /\ s \notin Trying
            ends   == sub[s].out = "none" /\ sub'[s].out # "none"
        IN /\ way' = [way EXCEPT ![s] =
-                       IF ends THEN NoWay ELSE
+                       IF ends THEN [NoWay EXCEPT !.sure = way[s].sure
+                                        /\ sub'[s].out = "closed"] ELSE
                        [@ EXCEPT !.long = long,
                                  !.peeked = @ /\ pc \notin {"sweep", "pass"}
                                    /\ sub'[s].pc \in {"install", "help", "enter"}]]
@@ -264,7 +265,7 @@ S_AsBefore(s) ==
 \* has_idle_aside: who finds the pool full settles first if slots lie aside for
 \* nothing; not if it has put one there itself.
 S_Peek(s) ==
-    /\ Idle(S(s)) /\ IsFull(s) /\ ~ way[s].peeked /\ ~ way[s].refused
+    /\ Idle(S(s)) /\ IsFull(s) /\ ~ way[s].peeked /\ ~ sub[s].refused
     /\ s \in Trying \union Timed \/ word.waiting < Room
     /\ way' = [way EXCEPT ![s].peeked = TRUE]
     /\ sub' = [sub EXCEPT ![s].pc = "enter"]
@@ -289,15 +290,17 @@ S_Tell(s) ==
     /\ UNCHANGED <<vars, aside, refusals, denied, way>>
 
 \* No thread for a vacant slot, or it has been told so before.  If there are
-\* workers the slot goes aside, and it starts over; else it gives the slot back.
+\* workers the slot goes aside, and it starts over, as one that is admitted (bug
+\* `forget`: as anybody); else it gives the slot back.
 S_Refused(s) ==
     LET x == sub[s].slot IN
     /\ Idle(S(s)) /\ sub[s].pc = "hand" /\ Vacant(x)
-    /\ \/ way[s].refused /\ UNCHANGED refusals
-       \/ ~ way[s].refused /\ refusals > 0 /\ refusals' = refusals - 1
-    /\ way' = [way EXCEPT ![s] = [NoWay EXCEPT !.long = TRUE, !.refused = TRUE]]
+    /\ \/ sub[s].refused /\ UNCHANGED refusals
+       \/ ~ sub[s].refused /\ refusals > 0 /\ refusals' = refusals - 1
+    /\ way' = [way EXCEPT ![s] = [NoWay EXCEPT !.long = TRUE, !.sure = TRUE]]
     /\ IF counted
-       THEN /\ sub' = [sub EXCEPT ![s].pc = "enter", ![s].slot = None]
+       THEN /\ sub' = [sub EXCEPT ![s].pc = "enter", ![s].slot = None,
+                                 ![s].refused = Right("forget")]
             /\ IF Right("drop") THEN Do(S(s), PutAside([Free EXCEPT !.slot = x]))
                                 ELSE UNCHANGED errand
        ELSE Go(S(s), "give") /\ UNCHANGED sub
@@ -311,7 +314,7 @@ S_Refused(s) ==
 \* Its call ends.
 Gone(s, others) ==
     /\ sub' = [others EXCEPT ![s].pc = "done", ![s].out = "full",
-                             ![s].slot = None]
+                             ![s].slot = None, ![s].refused = FALSE]
     /\ way' = [way EXCEPT ![s] = NoWay]
 
 S_Take(s) ==
@@ -385,8 +388,9 @@ S_Bounced(s) ==
     /\ Idle(S(s)) /\ sub[s].pc = "look" /\ Bounced(s)
     /\ task' = [task EXCEPT ![s].status = "made", ![s].asleep = FALSE]
     /\ sub'  = [sub EXCEPT ![s].pc = IF Right("keep") THEN "hand" ELSE "enter",
-                           ![s].pos = 0, ![s].saw = "made", ![s].late = FALSE]
-    /\ way'  = [way EXCEPT ![s] = NoWay]
+                           ![s].pos = 0, ![s].saw = "made", ![s].late = FALSE,
+                           ![s].refused = FALSE]
+    /\ way'  = [way EXCEPT ![s] = [NoWay EXCEPT !.sure = TRUE]]
     /\ Go(S(s), "leave")
     /\ UNCHANGED <<word, stack, cell, mail, ticket, worker, waiter, closer, runs,
                    aside, counted, refusals, denied>>
@@ -502,6 +506,10 @@ MAXR ==
 \* What lies aside is vacant.
 VACANT == \A i \in DOMAIN aside : Vacant(aside[i])
 
+\* CLOSE: who was accepted before the close, and then had no thread, is not sent
+\* away as too late.
+CLOSE == \A s \in Submitters : way[s].sure => sub[s].out # "closed"
+
 \* `short` is set while a slot lies aside, unless somebody is about to set it.
 SHORT ==
     aside # <<>> /\ word.short = 0
@@ -532,8 +540,6 @@ HeldR ==
                   \/ Vacant(sub[t].slot) /\ w.pos # 0
                      /\ CellOf(w.pos) = [at |-> w.pos, seat |-> s]}
 
-HELDR == Cardinality(HeldR) <= 2
-
 \* The slots in a stopped thread's hands: those of Admit; the one that it
 \* carries; the one that goes with a bounce, until who was bounced has heard of
 \* it; and what lies aside, if it is on its way to settle, or has just settled.
@@ -547,14 +553,18 @@ HeldSlots ==
        \/ /\ \E i \in DOMAIN aside : aside[i] = x
           /\ \/ \E t \in Threads : /\ stopped = t
                                    /\ ~ Idle(t) \/ errand[t].settled
-             \/ \E s \in Submitters : stopped = S(s) /\ way[s].refused}
+             \/ \E s \in Submitters : stopped = S(s) /\ sub[s].refused}
+
+HELDR == /\ Cardinality(HeldR) <= 2
+         /\ Cardinality({x \in HeldSlots :
+                          \A i \in DOMAIN aside : aside[i] # x}) <= 1
 
 HoldsSlotR == HeldSlots # {}
 
 \* No slot is left for those who wait: the stopped thread holds them, but for
 \* some aside, for which a thread was asked in vain; or whoever was refused one
 \* is still there, and waits with the others.
-Denied  == denied \/ \E s \in Submitters : way[s].refused
+Denied  == denied \/ \E s \in Submitters : sub[s].refused
 NoSlotR ==
     /\ HoldsSlotR
     /\ \A x \in Slots : \/ x \in HeldSlots

@@ -9,6 +9,10 @@ CONSTANTS Max,   \* how many slots there are
 PopEnabled(w) == w.free > 0 /\ w.closed = 0
 PopDo(w) == [w EXCEPT !.free = w.free - 1]
 
+\* REPOP: after the close: a submitter that held a slot it had no thread for.
+RepopEnabled(w) == w.free > 0 /\ w.free < Max /\ w.closed = 1
+RepopDo(w) == [w EXCEPT !.free = w.free - 1]
+
 \* PUSH: the owner of a slot.
 PushEnabled(w) == w.waiting = 0 /\ w.free + 1 < Max
 PushDo(w) == [w EXCEPT !.free = w.free + 1]
@@ -24,6 +28,10 @@ QuietDo(w) == [w EXCEPT !.free = w.free + 1, !.watched = 0, !.wave = w.wave + 1]
 \* COUNT: a submitter, for itself or for another.
 CountEnabled(w) == w.free = 0 /\ w.closed = 0 /\ w.waiting < Room
 CountDo(w) == [w EXCEPT !.waiting = w.waiting + 1]
+
+\* RECOUNT: after the close: such a submitter, for itself or for another.
+RecountEnabled(w) == w.free = 0 /\ w.closed = 1 /\ w.waiting < Room
+RecountDo(w) == [w EXCEPT !.waiting = w.waiting + 1]
 
 \* TAKE: a finishing worker; a sweeper of dead positions.
 TakeEnabled(w) == w.waiting > 0

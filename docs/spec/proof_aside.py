@@ -174,6 +174,12 @@ def pop(s):
     return guard, moved(after, hand=1)
 
 
+def pop_again(s):
+    """E-POP after the close, by a submitter that was refused a thread."""
+    guard, after = word_row('REPOP', s)
+    return And(s.line > 0, guard), moved(after, hand=1)
+
+
 def hand_over(s):
     """To the worker of a manned slot."""
     return And(s.hand > 0, s.manned > 0), moved(s, hand=-1, work=1)
@@ -218,6 +224,12 @@ def queue_up(s):
 def count(s):
     """E-COUNT, for itself or for another: the tail has moved on."""
     guard, after = word_row('COUNT', s)
+    return And(s.line > 0, guard), after.but(clear=0)
+
+
+def count_late(s):
+    """E-COUNT after the close, by such a submitter."""
+    guard, after = word_row('RECOUNT', s)
     return And(s.line > 0, guard), after.but(clear=0)
 
 
@@ -383,11 +395,11 @@ def watch(s):
     return word_row('WATCH', s)
 
 
-ACTIONS = [pop, hand_over, man, surrender, bounce, refuse, put_aside, mark, queue_up, count, sweep, leave, visit,
-           try_again, granted, denied, take, take_settled, settle_first, give, give_settled, count_aside, find_quiet,
-           leave_to_workers, find_unshown, nothing_to_show, something_to_show, fetch, put_back, put_back_last,
-           find_task, put_aside_again, show_again, find_none, find_none_shown, clear, clear_fails, nothing_came,
-           something_came, close, watch]
+ACTIONS = [pop, pop_again, hand_over, man, surrender, bounce, refuse, put_aside, mark, queue_up, count,
+           count_late, sweep, leave, visit, try_again, granted, denied, take, take_settled, settle_first, give,
+           give_settled, count_aside, find_quiet, leave_to_workers, find_unshown, nothing_to_show, something_to_show,
+           fetch, put_back, put_back_last, find_task, put_aside_again, show_again, find_none, find_none_shown, clear,
+           clear_fails, nothing_came, something_came, close, watch]
 
 # --- what follows --------------------------------------------------------------------------------------------
 

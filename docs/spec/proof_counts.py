@@ -22,6 +22,7 @@ SIGNATURE = {
     'max': 'count', 'room': 'count',
     **{field: 'count' for field in FIELDS}, 'wave': 'wave',
     'held': 'count',                    # how many slots are not free: their tasks run, or soon will; or they lie aside
+    'admitted': 'count',                # how many submitters held a slot that they had no thread for, and go on
     'overs': 'count',                   # how often a CAS has brought about `closed` and quiescent
     'ticket': 'ticket',
     'step': ('Thread', 'Step'), 'kept': ('Thread', 'wave'), 'paper': ('Thread', 'ticket'),
@@ -35,7 +36,7 @@ def axioms(s):
 
 def initial(s):
     """Every slot is free, nobody waits."""
-    return And(s.free == s.max, s.held == 0, s.waiting == 0, s.head >= 0, s.closed == 0, s.watched == 0,
+    return And(s.free == s.max, s.held == 0, s.admitted == 0, s.waiting == 0, s.head >= 0, s.closed == 0, s.watched == 0,
                s.short == 0, s.wave == 0, s.overs == 0, s.ticket == 0,
                forall(lambda t: s.step(t) == 'out'), forall(lambda w: s.debt(w) == 'none'))
 
@@ -45,6 +46,7 @@ def initial(s):
 INVARIANT = [
     # MAX: every slot is free or held; so what runs is max - free, and never more than max.
     ('MAX: held and free are max', lambda s: And(s.free + s.held == s.max, s.free >= 0, s.held >= 0)),
+    ('counts are counts', lambda s: s.admitted >= 0),
     ('never idle and waiting', lambda s: Or(s.free == 0, s.waiting == 0)),
     ('waiting is in its range', lambda s: And(s.waiting >= 0, s.waiting <= s.room, s.head >= 0)),
     ('flags are flags', lambda s: And(*(Or(flag == 0, flag == 1) for flag in (s.closed, s.watched, s.short)))),
@@ -87,6 +89,22 @@ def pop(s):
     return guard, after.but(held=s.held + 1)
 
 
+def go_on(s):
+    """A submitter has no thread for its slot, which goes aside: it goes on as one that is admitted."""
+    return s.held > 0, s.but(admitted=s.admitted + 1)
+
+
+def come_through(s):
+    """It has another slot, or a worker has its task; or it gives up."""
+    return s.admitted > 0, s.but(admitted=s.admitted - 1)
+
+
+def pop_again(s):
+    """E-POP after the close, by such a submitter."""
+    guard, after = word_row('REPOP', s)
+    return And(guard, s.admitted > 0), after.but(held=s.held + 1)
+
+
 def push(s):
     """E-PUSH, not the last: somebody who holds a slot puts it back."""
     guard, after = word_row('PUSH', s)
@@ -107,6 +125,12 @@ def quiet(s):
 
 def count(s):
     return word_row('COUNT', s)
+
+
+def count_late(s):
+    """E-COUNT after the close, by such a submitter."""
+    guard, after = word_row('RECOUNT', s)
+    return And(guard, s.admitted > 0), after
 
 
 def take(s):
@@ -181,7 +205,7 @@ def wake(s, w):
             s.but(debt=[(w, 'done')], step=lambda t: ite(s.step(t) == 'asleep', term('watching'), s.step(t))))
 
 
-ACTIONS = [pop, push, fill, quiet, count, take, close, short, unshort, watch, join_watch, listen, look,
+ACTIONS = [pop, go_on, come_through, pop_again, push, fill, quiet, count, count_late, take, close, short, unshort, watch, join_watch, listen, look,
            answered, sleep, refuse_sleep, wake_early, give_up, notify, wake]
 
 # --- what follows --------------------------------------------------------------------------------------------
@@ -204,8 +228,11 @@ STEPS = [
         And(n.wave == s.wave + 1, s.free < s.max, n.free == n.max, s.watched == 1, n.watched == 0))),
     ('a quiescence that is watched changes the wave', None, lambda s, n: If(
         And(s.free < s.max, n.free == n.max, s.watched == 1), n.wave == s.wave + 1)),
-    ('CLOSE: nothing is admitted or counted after the close', None, lambda s, n: If(
-        s.closed == 1, n.closed == 1, n.free >= s.free, n.head + n.waiting == s.head + s.waiting)),
+    ('CLOSE: nothing is admitted or counted after the close, but by the admitted', None, lambda s, n: If(
+        s.closed == 1, n.closed == 1, Or(s.admitted > 0, And(
+            n.free >= s.free, n.head + n.waiting == s.head + s.waiting)))),
+    ('over is for ever', None, lambda s, n: If(
+        And(s.closed == 1, s.free == s.max), n.closed == 1, n.free == n.max, n.waiting == 0, n.head == s.head)),
     ('WORD-2: head and tail never move back, and move only while busy', None, lambda s, n: And(
         n.head >= s.head, n.head + n.waiting >= s.head + s.waiting,
         If(s.free > 0, n.head == s.head, n.waiting == s.waiting))),
@@ -225,6 +252,8 @@ SCENARIOS = [
     ('two waiters with different waves', lambda s: exists(lambda t: exists(lambda u: And(
         t != u, s.step(t) == 'looked', s.step(u) == 'asleep', s.kept(t) < s.kept(u))))),
     ('the pool is over', lambda s: And(s.overs == 1, s.max == 2)),
+    ('one more is counted after the close', lambda s: And(
+        s.closed == 1, s.admitted == 1, s.free == 0, s.waiting == 1, s.max == 2)),
     ('closed while two wait', lambda s: And(s.closed == 1, s.waiting == 2, s.overs == 0)),
 ]
 
@@ -258,6 +287,11 @@ def pop_after_close(s):
     return s.free > 0, s.but(free=s.free - 1, held=s.held + 1)
 
 
+def pop_when_over(s):
+    """The admitted do not look whether the pool is over."""
+    return And(s.admitted > 0, s.closed == 1, s.free > 0), s.but(free=s.free - 1, held=s.held + 1)
+
+
 def sleep_without_comparing(s, t):
     """The ticket is read after the wave, when it says nothing any more."""
     return s.step(t) == 'looked', s.but(step=[(t, 'asleep')])
@@ -277,7 +311,8 @@ BROKEN = [
     ('last push overlooks the watch', watch_forgotten, 'push',
      ['quiescence clears the watch', 'a quiescence that is watched changes the wave']),
     ('pop after close', pop_after_close, 'pop',
-     ['over once', 'CLOSE: nothing is admitted or counted after the close']),
+     ['over once', 'CLOSE: nothing is admitted or counted after the close, but by the admitted']),
+    ('admitted take a slot when it is over', pop_when_over, 'pop_again', ['over once', 'over is for ever']),
     ('ticket read after the wave', sleep_without_comparing, 'sleep', ['who sleeps will be woken']),
     ('wake-up before the ticket', wake_before_ticket, 'notify', ['the ticket is raised after the look']),
 ]

@@ -11,10 +11,12 @@ import proof_queue
 # The actions that a row makes, by system.
 USES = {
     'POP': [(proof_counts.COUNTS, 'pop'), (proof_queue.QUEUE, 'pop')],
+    'REPOP': [(proof_counts.COUNTS, 'pop_again'), (proof_queue.QUEUE, 'pop')],
     'PUSH': [(proof_counts.COUNTS, 'push'), (proof_queue.QUEUE, 'push')],
     'FILL': [(proof_counts.COUNTS, 'fill'), (proof_queue.QUEUE, 'fill')],
     'QUIET': [(proof_counts.COUNTS, 'quiet'), (proof_queue.QUEUE, 'quiet')],
     'COUNT': [(proof_counts.COUNTS, 'count'), (proof_queue.QUEUE, 'count')],
+    'RECOUNT': [(proof_counts.COUNTS, 'count_late'), (proof_queue.QUEUE, 'count')],
     'TAKE': [(proof_counts.COUNTS, 'take'), (proof_queue.QUEUE, 'take')],
     'WATCH': [(proof_counts.COUNTS, 'watch')],
     'CLOSE': [(proof_counts.COUNTS, 'close')],
@@ -29,6 +31,8 @@ USES = {
 
 # Guards that tell a row from another, or from a step that changes nothing.
 NOT_NEEDED = {
+    ('REPOP', 'closed = 1'): 'without it the row is POP',
+    ('RECOUNT', 'closed = 1'): 'without it the row is COUNT',
     ('FILL', 'free + 1 = max'): 'without it the row is PUSH, where nobody watches',
     ('WATCH', 'watched = 0'): 'a second waiter finds the bit set',
     ('CLOSE', 'closed = 0'): 'a second closer finds the bit set',

