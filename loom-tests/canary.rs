@@ -2,13 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-#[cfg(loom)]
-use crate::{probe::ALL_RMW, sync::UnsafeCell};
 use crate::{
+    check,
     sync::{Arc, AtomicU32, Deadline, Futex, Ordering, thread},
     trace,
     word::{Position, State, Word},
 };
+#[cfg(loom)]
+use crate::{probe::ALL_RMW, sync::UnsafeCell};
 
 /// Explores every execution.
 #[cfg(loom)]
@@ -192,6 +193,28 @@ fn what_can_come_of_all_schedules_comes_of_these() {
 }
 
 #[test]
+fn a_check_that_explored_less_fails() {
+    // Goal: the manifest can say no. Method: a count as recorded, and one more; one less, another bound, no record.
+    let passes =
+        |recorded, bound, count| catch_unwind(|| check::compare("model", recorded, bound, count)).is_ok();
+    let recorded = Some("2\t100\t0.5");
+    assert!(passes(recorded, "2", 100) && passes(recorded, "2", 101));
+    assert!(!passes(recorded, "2", 99) && !passes(recorded, "1", 100) && !passes(None, "2", 100));
+}
+
+#[cfg(loom)]
+#[test]
+fn a_check_fails_with_its_model() {
+    // Goal: `check` runs the model that it is given. Method: one with a race.
+    let racy = || publish(Ordering::Relaxed);
+    let caught =
+        catch_unwind(|| check::check("canary: race", "", check::TO_THE_END, racy)).expect_err("no race");
+    trace::end();
+    let message = caught.downcast_ref::<String>().map_or("", |text| text);
+    assert!(!message.contains("manifest"), "{message}");
+}
+
+#[test]
 fn a_transition_that_is_not_in_the_table_is_noticed() {
     // Goal: the link between code and models can fail. Method: changes that no row allows, each beside one that a
     // row does.
@@ -218,6 +241,69 @@ fn a_transition_that_is_not_in_the_table_is_noticed() {
     trace::changed_word(1, busy(1, 4), busy(0, 5));
     let stale = catch_unwind(AssertUnwindSafe(|| trace::changed_word(1, busy(0, 5), busy(0, 6))));
     assert!(stale.is_err(), "the head moved without a position being taken");
+    for by in ["install", "withdraw", "claim", "sit"] {
+        let closed = catch_unwind(AssertUnwindSafe(|| trace::changed_cell(9 << 32 | 1, 9 << 32, by)));
+        assert_eq!(closed.is_ok(), by == "withdraw" || by == "claim", "{by} takes an entry out");
+    }
+    trace::end();
+}
+
+/// Makes each row of the table, in this order.
+fn every_transition() -> Vec<&'static str> {
+    let busy = |waiting, head| Word::new(State::Busy { waiting, head: Position(head) });
+    let idle = |top, push| Word::new(State::Idle { top, push });
+    let (full, half) = (busy(0, 5), idle(1, 2));
+    let mut word = idle(0, 1);
+    let mut made = Vec::new();
+    for (event, next) in [
+        ("POP", idle(1, 1)),
+        ("POP", busy(0, 4)),
+        ("COUNT", busy(1, 4)),
+        ("TAKE", full),
+        ("WATCH", full.with_watched()),
+        ("PUSH", half.with_watched()),
+        ("QUIET", idle(0, 2).with_watched().with_quiescence()),
+        ("SHOW", idle(0, 2).with_watched().with_quiescence()),
+        ("POP", half.with_watched().with_quiescence()),
+        ("FILL", idle(0, 3).with_watched().with_quiescence()),
+        ("SHORT", idle(0, 3).with_watched().with_quiescence().with_short()),
+        ("UNSHORT", idle(0, 3).with_watched().with_quiescence()),
+        ("POP", half.with_watched().with_quiescence()),
+        ("CLOSE", half.with_watched().with_quiescence().with_closed()),
+        ("REPOP", full.with_watched().with_quiescence().with_closed()),
+        ("RECOUNT", busy(1, 5).with_watched().with_quiescence().with_closed()),
+    ] {
+        trace::changed_word(1, word, next);
+        word = next;
+        made.push(event);
+    }
+    for (event, from, to, by) in [
+        ("INSTALL", 5 << 32, 9 << 32 | 1, "install"),
+        ("WITHDRAW", 9 << 32 | 1, 9 << 32, "withdraw"),
+        ("CLAIM", 9 << 32 | 1, 9 << 32, "claim"),
+        ("SEAL", 5 << 32, 9 << 32, "claim"),
+        ("INHERIT", 5 << 32 | 1, 9 << 32, "claim"),
+    ] {
+        trace::changed_cell(from, to, by);
+        made.push(event);
+    }
+    made
+}
+
+#[test]
+fn every_row_of_the_table_is_needed() {
+    // Goal: the link between code and models can fail, for each row. Method: changes that make every row; with any one
+    // row dropped they are not all in the table.
+    trace::begin();
+    let made = every_transition();
     let seen = trace::end();
-    assert!(["POP", "COUNT", "TAKE"].iter().all(|event| seen.contains_key(event)), "{seen:?}");
+    for event in trace::events() {
+        let times = made.iter().filter(|&&other| other == event).count() as u64;
+        assert!(times > 0 && seen.get(event) == Some(&times), "{event}: {seen:?}");
+        trace::begin();
+        trace::drop_row(event);
+        let noticed = catch_unwind(AssertUnwindSafe(every_transition)).is_err();
+        trace::end();
+        assert!(noticed, "nobody missed {event}");
+    }
 }

@@ -119,7 +119,7 @@ static MANIFEST: Mutex<()> = Mutex::new(());
 
 const UNIT: &str = if cfg!(loom) { "executions" } else { "states" };
 
-fn is_set(name: &str) -> bool {
+pub(crate) fn is_set(name: &str) -> bool {
     std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0")
 }
 
@@ -188,7 +188,9 @@ pub(crate) fn check(name: &str, guarantees: &str, bounds: Bounds, model: fn()) {
     let within = if is_set("ADMIT_WIDE") { bounds.wide } else { bounds.quick };
     GLANCES.set(bounds.glances);
     let wanted = std::env::var("ADMIT_MODE").ok();
-    for mode in MODES.iter().filter(|mode| wanted.as_ref().is_none_or(|wanted| wanted == mode.name)) {
+    let modes = || MODES.iter().filter(|mode| wanted.as_ref().is_none_or(|wanted| wanted == mode.name));
+    assert!(modes().next().is_some(), "no such mode: {wanted:?}");
+    for mode in modes() {
         let bound = within[usize::from(mode.rmw)];
         RESTLESS.set(mode.restless);
         FUSSY.set(mode.restless);
@@ -268,6 +270,11 @@ fn record(manifest: &str, name: &str, bound: &str, count: u64, seconds: f64) {
         fs::write(&path, format!("model\tbound\t{UNIT}\tseconds\n{body}")).unwrap();
         return;
     }
+    compare(name, recorded.as_deref(), bound, count);
+}
+
+/// Fails if no such model is recorded, or one that explored more, or within another bound.
+pub(crate) fn compare(name: &str, recorded: Option<&str>, bound: &str, count: u64) {
     let recorded = recorded.unwrap_or_else(|| panic!("{name} is not in the manifest"));
     let mut fields = recorded.split('\t');
     assert_eq!(fields.next(), Some(bound), "{name} is recorded with another bound");

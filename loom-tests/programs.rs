@@ -1,22 +1,37 @@
 //! Small random programs of operations as models: two threads beside the workers, each with two or three operations
-//! on one pool. The seeds are fixed, so that the programs are the same in every run; `ADMIT_WIDE=1` takes more of
-//! them, `ADMIT_PROGRAM=11` that one alone.
+//! on one pool. proptest draws them, as it draws the larger ones of tests/programs.rs, but from a fixed seed: they are the
+//! same in every run. `ADMIT_WIDE=1` takes more of them, `ADMIT_PROGRAM=11` that one alone.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use proptest::{
+    collection::vec,
+    prelude::{Just, Strategy},
+    prop_oneof,
+    strategy::ValueTree,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
 
 use crate::{
     JoinHandle, TrySpawnError,
-    check::{Pool, check, within_both},
+    check::{Pool, check, is_set, within_both},
     sync::{AtomicU32, Ordering, thread},
 };
 
-/// The seeds of every run, and how many preemptions each may have: programs that take seconds.
-const QUICK: [(u64, usize); 3] = [(10, 2), (11, 2), (15, 1)];
+/// Those of every run: programs that take seconds.
+const QUICK: [usize; 0] = [];
 
-/// Those of the wide run: minutes.
-const WIDE: [(u64, usize); 8] = [(7, 2), (8, 2), (9, 2), (10, 2), (11, 2), (13, 1), (14, 1), (15, 1)];
+/// Those that are left out: they take hours.
+const LARGE: [usize; 0] = [];
 
-#[derive(Clone, Copy, Debug)]
+/// How many are drawn.
+const PROGRAMS: usize = 24;
+
+#[derive(Clone, Copy, PartialEq, Debug)]
 enum Op {
     /// Waits for its turn.
     Spawn,
@@ -31,50 +46,60 @@ enum Op {
     Close,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Program {
     max: usize,
     threads: [Vec<Op>; 2],
 }
 
-/// Xorshift.
-struct Dice(u64);
+fn programs() -> Vec<Program> {
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    vec(program(), PROGRAMS).new_tree(&mut runner).expect("nothing is filtered").current()
+}
 
-impl Dice {
-    fn below(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % sides
-    }
+/// With both threads and two workers, all that loom can take.
+fn program() -> impl Strategy<Value = Program> {
+    let max = prop_oneof![3 => Just(1), 1 => Just(2)];
+    (max, thread_of_it(), thread_of_it()).prop_map(|(max, one, other)| Program { max, threads: [one, other] })
+}
+
+fn thread_of_it() -> impl Strategy<Value = Vec<Op>> {
+    (submissions(), vec(ops(), 1..=2)).prop_map(|(first, rest)| [vec![first], rest].concat())
+}
+
+fn ops() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        2 => submissions(),
+        2 => Just(Op::Join),
+        1 => Just(Op::Detach),
+        2 => Just(Op::Wait),
+        2 => Just(Op::Close),
+    ]
+}
+
+fn submissions() -> impl Strategy<Value = Op> {
+    prop_oneof![Just(Op::Spawn), Just(Op::TrySpawn), Just(Op::SpawnTimeout)]
 }
 
 impl Program {
-    /// At most two tasks a thread: with both threads and two workers, all that loom can take.
-    fn draw(seed: u64) -> Program {
-        let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed + 1));
-        let max = if dice.below(4) == 0 { 2 } else { 1 };
-        let mut thread = || {
-            let mut ops = vec![Op::submission(&mut dice)];
-            for _ in 0..1 + dice.below(4) / 3 {
-                ops.push(match dice.below(6) {
-                    0 | 1 => Op::Join,
-                    2 => Op::Detach,
-                    3 => Op::Wait,
-                    4 => Op::Close,
-                    _ => Op::submission(&mut dice),
-                });
-            }
-            ops
-        };
-        let threads = [thread(), thread()];
-        Program { max, threads }
+    fn has(&self, ops: &[Op]) -> bool {
+        self.threads.iter().flatten().any(|op| ops.contains(op))
     }
-}
 
-impl Op {
-    fn submission(dice: &mut Dice) -> Op {
-        [Op::Spawn, Op::TrySpawn, Op::SpawnTimeout][dice.below(3) as usize]
+    /// What it can break.
+    fn guarantees(&self) -> String {
+        let refused = self.has(&[Op::TrySpawn, Op::SpawnTimeout, Op::Close]);
+        [
+            ("MAX ONCE WAKE END", true),
+            ("RESULT", self.has(&[Op::Join])),
+            ("WAIT", self.has(&[Op::Wait])),
+            ("REFUSE", refused),
+        ]
+        .iter()
+        .filter_map(|&(name, here)| here.then_some(name))
+        .collect::<Vec<_>>()
+        .join(" ")
     }
 }
 
@@ -184,29 +209,29 @@ fn run(program: &Program) {
     }
 }
 
-macro_rules! programs {
-    ($($seed:literal)*) => {
-        /// One model for each seed, since a model is a plain function.
-        const MODELS: &[fn()] = &[$(|| run(&Program::draw($seed))),*];
-    };
-}
-
-programs!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+/// The program whose model is explored, since a model is a plain function.
+static CURRENT: Mutex<Option<Program>> = Mutex::new(None);
 
 #[test]
 fn random_programs_keep_every_law() {
-    // Goal: MAX, ONCE, RESULT, WAIT, REFUSE, END together. Method: programs drawn from fixed seeds.
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty() && value != "0");
-    let wanted: Option<u64> = set("ADMIT_PROGRAM").map(|seed| seed.parse().expect("a seed"));
-    let programs = if set("ADMIT_WIDE").is_some() { &WIDE[..] } else { &QUICK[..] };
-    for &(seed, bound) in programs.iter().filter(|&&(seed, _)| wanted.is_none_or(|wanted| wanted == seed)) {
-        println!("program {seed}: {:?}", Program::draw(seed));
-        let name = format!("program {seed:02}");
-        check(
-            &name,
-            "MAX ONCE RESULT WAKE WAIT REFUSE END",
-            within_both(bound, bound).without_looks().too_many_schedules(),
-            MODELS[seed as usize],
-        );
+    // Goal: MAX, ONCE, RESULT, WAIT, REFUSE, END together. Method: programs drawn from a fixed seed.
+    let wanted: Option<usize> =
+        std::env::var("ADMIT_PROGRAM").ok().map(|number| number.parse().expect("the number of a program"));
+    let is_wanted = |number: &usize| match wanted {
+        Some(wanted) => *number == wanted,
+        None if is_set("ADMIT_WIDE") => !LARGE.contains(number),
+        None => QUICK.contains(number),
+    };
+    let mut explored = 0;
+    for (number, program) in programs().into_iter().enumerate().filter(|(number, _)| is_wanted(number)) {
+        println!("program {number}: {program:?}");
+        let guarantees = program.guarantees();
+        *CURRENT.lock().unwrap() = Some(program);
+        let bounds = within_both(2, 2).without_looks().too_many_schedules();
+        check(&format!("program {number:02}"), &guarantees, bounds, || {
+            run(&CURRENT.lock().unwrap().clone().expect("a program was drawn"))
+        });
+        explored += 1;
     }
+    assert!(explored > 0, "no such program: {wanted:?}");
 }

@@ -48,7 +48,7 @@ pub(crate) enum Given {
 pub(crate) enum Waited {
     /// A worker has it.
     Admitted,
-    /// The pool is no longer full, or closed: start over.
+    /// The pool is no longer full, or was closed: start over.
     Changed(Runner),
     /// The runner came back with a vacant slot; the closure is the joiner's: start over with it.
     Bounced(Held),
@@ -388,7 +388,7 @@ impl Admission {
     }
 }
 
-/// What the word said at one moment.
+/// What the word said at one moment, and which of the positions counted in it were live shortly before.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) running: usize,

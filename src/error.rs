@@ -10,7 +10,8 @@ use crate::Pool;
 
 /// Why a task was not accepted, with its closure.
 ///
-/// The closure has not run, and the pool is as it was before the call.
+/// The closure has not run, and the pool is as it was before the call; but a time-out may leave a position behind that counts
+/// towards [`Pool::MAX_WAITING`] for a while.
 pub enum TrySpawnError<F> {
     /// All permits are taken (or still were when the time was up).
     Full(F),

@@ -24,16 +24,17 @@
 //! | 0 | `word` | the packed word: layout, table, pure transitions |
 //! | 0 | `unwind` | catching a task's panic, and the panics of drops |
 //! | 1 | `arena` | an array that grows without moving |
-//! | 1 | `park` | sleeping and waking |
+//! | 1 | `look` | how long a thread looks before it sleeps |
 //! | 1 | `cell` | the memory of a task |
-//! | 2 | `task` | its states: closure, then result; who may touch what; who frees |
-//! | 3 | `slots` | the worker slots: permits, mailboxes, the stack of idle ones |
-//! | 3 | `queue` | the FIFO of waiting tasks |
-//! | 4 | `admission` | the word itself and every CAS loop over it |
-//! | 5 | `worker` | the threads: how they come, what they do, how they go |
-//! | 6 | `error`, `handle` | refusals; the handle of a task |
-//! | 6 | `submit` | what a submitter does |
-//! | 7 | `pool`, `builder` | the public face |
+//! | 2 | `park` | sleeping and waking |
+//! | 3 | `task` | its states: closure, then result; who may touch what; who frees |
+//! | 4 | `slots` | the worker slots: permits, mailboxes, the stack of idle ones |
+//! | 4 | `queue` | the FIFO of waiting tasks |
+//! | 5 | `admission` | the word itself and every CAS loop over it |
+//! | 6 | `worker` | the threads: how they come, what they do, how they go |
+//! | 7 | `error`, `handle` | refusals; the handle of a task |
+//! | 7 | `submit` | what a submitter does |
+//! | 8 | `pool`, `builder` | the public face |
 
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 

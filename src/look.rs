@@ -40,7 +40,7 @@ const BARE: u32 = 60;
 /// The most turns, 0.4 µs each.
 const TURNS: u32 = 150;
 
-/// Turns from one sleep to the next at most, if there is a second core: half a percent more for a task of a microsecond, 2 % for one of five.
+/// Turns after which a thread sleeps rather than take more, if there is a second core: half a percent more for a task of a microsecond, 2 % for one of five.
 const STINT: u32 = 256;
 
 /// Bare looks instead of giving way once: about as long.

@@ -135,7 +135,7 @@ impl Pool {
     /// Inside one of the pool's own tasks it waits like anywhere else.
     ///
     /// # Errors
-    /// [`Full`](TrySpawnError::Full) once the time is up, or at once if [`Pool::MAX_WAITING`] tasks wait;
+    /// [`Full`](TrySpawnError::Full) once the time is up, or at once if [`Pool::MAX_WAITING`] positions are counted;
     /// [`Closed`](TrySpawnError::Closed); [`Os`](TrySpawnError::Os). Each has the closure, which has not run.
     ///
     /// ```
@@ -161,7 +161,8 @@ impl Pool {
     /// at once. Every task spawned before the call is then finished, and what it did is visible.
     ///
     /// # Panics
-    /// Inside one of the pool's own tasks, which would wait for itself.
+    /// Inside one of the pool's own tasks, which would wait for itself; and in the destructor of a thread-local of its
+    /// worker, where a panic ends the process.
     ///
     /// ```
     /// # admit::__model(|| {
@@ -198,8 +199,9 @@ impl Pool {
         self.crew.admission.wait(deadline)
     }
 
-    /// Refuses new tasks from now on; what runs or waits in a blocked `spawn` goes on to its end. Then the
-    /// threads end. Never blocks; idempotent.
+    /// Refuses new tasks from now on; what runs or waits in a blocked `spawn` goes on to its end (or, where the operating
+    /// system gives no thread and there is no worker, comes back as [`Os`](TrySpawnError::Os)). Then the threads end.
+    /// Never blocks; idempotent.
     ///
     /// ```
     /// # admit::__model(|| {
@@ -219,7 +221,8 @@ impl Pool {
         self.crew.admission.slots.max()
     }
 
-    /// How many permits are taken: a snapshot, which may be over by the time it is read. Never blocks.
+    /// How many permits are taken: a snapshot, which may be over by the time it is read. Never blocks; takes time as
+    /// [`waiting`](Pool::waiting) does.
     pub fn running(&self) -> usize {
         self.crew.admission.snapshot().running
     }

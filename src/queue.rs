@@ -184,7 +184,7 @@ impl Queue {
         }
     }
 
-    /// Whether the entry at `position` was withdrawn (or claimed). Once so, always so.
+    /// Whether the entry at `position` was withdrawn (or claimed). Once so, it is so for as long as the head stands there.
     pub(crate) fn is_over(&self, position: Position) -> bool {
         // Relaxed: nothing is read through the entry, and (p, -) is final for p.
         self.cell(position).load(Ordering::Relaxed) == Entry::new(position, None).0

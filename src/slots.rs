@@ -265,12 +265,12 @@ impl Slots {
         (Held(number), job.expect("a thread is started for a job"))
     }
 
-    /// Sends every worker but the one in slot `but` home.
+    /// Sends every worker home.
     ///
     /// # Safety
     /// The pool is closed and every slot is in the stack, which nobody pops any more; called once.
-    pub(crate) unsafe fn dismiss(&self, but: Option<u16>) {
-        for number in (0..self.max()).map(|number| number as u16).filter(|&n| Some(n) != but) {
+    pub(crate) unsafe fn dismiss(&self) {
+        for number in (0..self.max()).map(|number| number as u16) {
             // SAFETY: nobody else pops, so all slots are the caller's.
             if unsafe { self.manned(number) } {
                 // SAFETY: as above.

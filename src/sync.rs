@@ -109,6 +109,9 @@ mod face {
 
     use super::{AtomicU32, Ordering};
 
+    /// The longest single sleep, since some systems count seconds in 31 bits. Whoever waits longer sleeps again.
+    const LONGEST: Duration = Duration::from_secs(1 << 30);
+
     /// A 32-bit atomic on which threads can sleep, woken by nothing but `wake_*` (and, rarely, by nothing).
     #[derive(Debug)]
     pub(crate) struct Futex(AtomicU32);
@@ -136,7 +139,7 @@ mod face {
                     if left.is_zero() {
                         return false;
                     }
-                    self.bare().wait_timeout(expected, left);
+                    self.bare().wait_timeout(expected, left.min(LONGEST));
                 }
             }
             true
@@ -337,6 +340,10 @@ mod face {
         let mut builder = loom::model::Builder::new();
         builder.preemption_bound = Some(2);
         builder.max_branches = 100_000;
+        // The environment has no say.
+        builder.max_permutations = None;
+        builder.max_duration = None;
+        builder.checkpoint_file = None;
         builder.check(f);
     }
 }

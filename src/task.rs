@@ -12,8 +12,8 @@
 //! | `ASLEEP` | the joiner | it sleeps on the state |
 //!
 //! Who may touch what: the body belongs to the runner until `FINISHED` or `BOUNCED`, then to the joiner,
-//! unless `LEFT` was there first: then the runner drops the result. **TASK-1**: whoever sets the second of
-//! `GONE` and `LEFT` frees the cell; **TASK-2**: after setting the first, a side touches only locals.
+//! unless `LEFT` was there first: then the runner drops the result. **TASK-1**: the side that is the second to leave, and finds
+//! the other's `GONE` or `LEFT`, frees the cell; **TASK-2**: after setting the first, a side touches only locals.
 //!
 //! A runner that finds its joiner asleep may not be `GONE` before it has woken it, since the sleeper's word
 //! is in the cell; so it sets `RELEASED` (or `BOUNCED`) alone, wakes, and then sets `GONE`. With nobody

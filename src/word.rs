@@ -228,7 +228,7 @@ impl Word {
         Word(self.0 | SHORT)
     }
 
-    /// Whoever makes this transition puts the slots that lie aside back.
+    /// No slots lie aside any more: who makes this transition has seen so, and looks again afterwards.
     pub(crate) fn without_short(self) -> Word {
         Word(self.0 & !SHORT)
     }

@@ -37,7 +37,8 @@ impl Crew {
         }
     }
 
-    /// Whether the calling thread is one of this crew, so the call comes from one of its tasks.
+    /// Whether the calling thread is one of this crew: the call comes from one of its tasks (or, when all is over, from the
+    /// destructor of a thread-local).
     pub(crate) fn is_own(&self) -> bool {
         OWN.with(|own| own.get() == self.number)
     }
@@ -102,16 +103,12 @@ impl Crew {
         }
     }
 
-    /// Does what a slot given back asks for.
+    /// Does what a slot given back asks for: if the pool is over, it sends all workers home, the caller perhaps among them.
     pub(crate) fn see_to(&self, given: Given) {
         if let Given::Over = given {
-            self.dismiss(None);
+            // SAFETY: closed and quiescent, and `Over` is said once: by the CAS that brought this about.
+            unsafe { self.admission.slots.dismiss() };
         }
-    }
-
-    fn dismiss(&self, but: Option<u16>) {
-        // SAFETY: closed and quiescent, and `Over` is said once: by the CAS that brought this about.
-        unsafe { self.admission.slots.dismiss(but) };
     }
 }
 
@@ -122,13 +119,8 @@ fn work(crew: Arc<Crew>, number: u16) {
     let first = unsafe { crew.admission.slots.first_job(number) };
     let mut mail = Some(first);
     while let Some((held, job)) = mail {
-        mail = match serve(&crew.admission, held, job) {
-            Given::Over => {
-                crew.dismiss(Some(number));
-                None
-            }
-            _ => crew.admission.slots.receive(number),
-        };
+        crew.see_to(serve(&crew.admission, held, job));
+        mail = crew.admission.slots.receive(number);
     }
     // Release [THREADS]: whatever this thread did is before its end.
     crew.threads.fetch_sub(1, Ordering::Release);

@@ -536,7 +536,7 @@ Manned     == {y \in Slots : worker[y].pc # "vacant"}
 
 W_Dismiss(x) ==
     /\ worker[x].pc = "dismiss"
-    /\ worker' = [worker EXCEPT ![x].pc = "send", ![x].left = Manned \ {x},
+    /\ worker' = [worker EXCEPT ![x].pc = "send", ![x].left = Manned,
                                 ![x].then = "none"]
     /\ UNCHANGED <<word, stack, cell, task, mail, ticket, sub, waiter, closer,
                    runs>>
@@ -544,7 +544,7 @@ W_Dismiss(x) ==
 W_Send(x) ==
     /\ worker[x].pc = "send"
     /\ IF worker[x].left = {}
-       THEN /\ worker' = [worker EXCEPT ![x].pc = "gone"]
+       THEN /\ worker' = [worker EXCEPT ![x].pc = "receive"]
             /\ UNCHANGED mail
        ELSE LET y == Least(worker[x].left) IN
             /\ mail'   = [mail EXCEPT ![y] = [job |-> Home, asleep |-> FALSE]]

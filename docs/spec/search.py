@@ -36,8 +36,9 @@ with ThreadPoolExecutor(1 if full else os.cpu_count()) as cores:
         if answer.returncode:
             sys.exit(f'{configuration}: {answer.stderr.splitlines()[-1]}')
         where, count = re.match(r'(.*?) *: (\d+) states', answer.stdout).groups()
-        stopped = ' PROGRESS' if configuration.split()[4] == '1' else ''
-        report(where, 'MAX ONCE WAKE WAIT REFUSE' + stopped, 'to the end', count, 'states', seconds)
+        timed, closes, stops = (int(number) > 0 for number in configuration.split()[2:5])
+        guarantees = 'MAX ONCE WAKE' + ' REFUSE' * (timed or closes) + ' PROGRESS' * stops
+        report(where, guarantees, 'to the end', count, 'states', seconds)
     planted = [f'{configuration} {bug}' for bug, configuration in BUGS]
     for (bug, configuration), (answer, seconds) in zip(BUGS, cores.map(run, planted)):
         if 'AssertionError' not in answer.stderr:

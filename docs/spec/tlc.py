@@ -64,7 +64,7 @@ FULL = [
     ('no thread, three submitters', 'deadlock', pool(1, 3, 'spawn spawn spawn', refusals=2)),
     ('no thread, the end', 'deadlock', pool(1, 3, 'spawn spawn', 'wait', close=True, refusals=1)),
     ('no thread, a thread stops', 'liveness', pool(1, 3, 'spawn timed', close=True, stop=True, refusals=2)),
-    ('refused in line, the end', 'liveness', pool(2, 2, 'running spawn', 'wait', close=True, refusals=1)),
+    ('refused in line, the end', 'deadlock', pool(2, 2, 'running spawn', 'wait', close=True, refusals=1)),
     ('a slot aside, the end', 'deadlock', pool(2, 2, 'running try', 'wait', close=True, refusals=1)),
 ]
 

@@ -3,7 +3,8 @@
 //!
 //! The checkers that run one thread at a time (loom, shuttle) call [`begin`] before each execution; from then
 //! on every successful RMW is looked up when it happens. Besides the table: a pop brings back exactly the state
-//! that the slot was pushed onto, and no push of a slot has the number of an earlier one.
+//! that the slot was pushed onto, and no push of a slot has the number of an earlier one; and a change of a cell is made by
+//! the function that may make it.
 
 use std::{
     cell::RefCell,
@@ -17,6 +18,24 @@ use crate::{
 };
 
 const TABLE: &str = include_str!("../../docs/spec/transitions.tsv");
+
+const QUEUE: &str = include_str!("../../src/queue.rs");
+
+/// The functions of the queue, and the rows that they make.
+const MAKERS: [(&str, &[&str]); 3] =
+    [("install", &["INSTALL"]), ("withdraw", &["WITHDRAW"]), ("claim", &["CLAIM", "SEAL", "INHERIT"])];
+
+/// The function in which this line of the queue's source stands.
+fn function(line: u32) -> &'static str {
+    let name = |line: &'static str| line.split_once("fn ")?.1.split(['(', '<']).next();
+    QUEUE
+        .lines()
+        .take(line as usize)
+        .filter(|line| !line.contains("//"))
+        .filter_map(name)
+        .last()
+        .unwrap_or("")
+}
 
 /// Stands for a maximum that has not shown itself yet.
 const MANY: i64 = 1 << 20;
@@ -82,6 +101,8 @@ struct Trace {
     shadows: HashMap<u64, Shadow>,
     /// The rows that allow a change, as far as they have been looked up.
     known: HashMap<(&'static str, Vars, Vars), Vec<usize>>,
+    /// A row that is taken to be missing.
+    dropped: Option<&'static str>,
     /// How often each row was.
     seen: Vec<u64>,
     /// Whether every change is printed, for the eye.
@@ -102,6 +123,7 @@ pub(crate) fn begin() {
                 rows,
                 shadows: HashMap::new(),
                 known: HashMap::new(),
+                dropped: None,
                 loud: std::env::var_os("ADMIT_REPLAY").is_some(),
             }
         });
@@ -130,6 +152,16 @@ pub(crate) fn changed_word(id: u64, from: Word, to: Word) {
     TRACE.with_borrow_mut(|trace| trace.as_mut().expect("begin() was called").word(id, from, to));
 }
 
+/// A cell of the ring was changed by this function.
+pub(crate) fn changed_cell(from: u64, to: u64, by: &'static str) {
+    TRACE.with_borrow_mut(|trace| trace.as_mut().expect("begin() was called").cell(from, to, by));
+}
+
+/// From now on it is as if the table had no such row.
+pub(crate) fn drop_row(event: &'static str) {
+    TRACE.with_borrow_mut(|trace| trace.as_mut().expect("begin() was called").dropped = Some(event));
+}
+
 /// Atomic number `id` was changed.
 pub(crate) fn changed(at: &Location<'_>, id: u64, from: u64, to: u64) {
     // A thread that is ending has no locals left.
@@ -144,7 +176,7 @@ pub(crate) fn changed(at: &Location<'_>, id: u64, from: u64, to: u64) {
                 if trace.loud {
                     eprintln!("{}:{}: {from:x} to {to:x}", at.file(), at.line());
                 }
-                trace.cell(from, to);
+                trace.cell(from, to, function(at.line()));
             }
         }
     });
@@ -210,14 +242,20 @@ impl Row {
 }
 
 impl Trace {
-    /// Finds the rows that allow `before` to become `after`.
-    fn look_up(&mut self, object: &'static str, before: Vars, after: Vars) {
-        let rows = self.known.entry((object, before, after)).or_insert_with(|| {
-            let allows =
-                |row: &Row| row.object == object && row.is_enabled(before) && row.applied(before) == after;
+    /// Finds the rows that allow `before` to become `after`, by whom they are made: `word`, or a function of the queue.
+    fn look_up(&mut self, by: &'static str, before: Vars, after: Vars) {
+        let rows = self.known.entry((by, before, after)).or_insert_with(|| {
+            let made = |row: &Row| match MAKERS.iter().find(|(name, _)| *name == by) {
+                Some((_, events)) => row.object == "cell" && events.contains(&row.event),
+                None => row.object == by,
+            };
+            let is_there = |row: &Row| self.dropped != Some(row.event);
+            let allows = |row: &Row| {
+                made(row) && is_there(row) && row.is_enabled(before) && row.applied(before) == after
+            };
             (0..self.rows.len()).filter(|&row| allows(&self.rows[row])).collect()
         });
-        assert!(!rows.is_empty(), "not in the table: {object} {before:?} -> {after:?}");
+        assert!(!rows.is_empty(), "not in the table: {by} {before:?} -> {after:?}");
         rows.iter().for_each(|&row| self.seen[row] += 1);
     }
 
@@ -231,14 +269,14 @@ impl Trace {
         self.look_up("word", before, after);
     }
 
-    fn cell(&mut self, from: u64, to: u64) {
+    fn cell(&mut self, from: u64, to: u64, by: &'static str) {
         let (at, seat) = ((from >> 32) as u32, (from & 0xffff_ffff) as i64);
         let (p, now) = ((to >> 32) as u32, (to & 0xffff_ffff) as i64);
         // Positions are serial numbers: told relative to the new one.
         let at = i64::from(at.wrapping_sub(p) as i32);
         let mine = if now > 0 { now } else { seat };
         let vars = |at, seat| Vars { at, seat, mine, ..Vars::default() };
-        self.look_up("cell", vars(at, seat), vars(0, now));
+        self.look_up(by, vars(at, seat), vars(0, now));
     }
 }
 
