@@ -41,6 +41,7 @@ def pool(max, cells, submitters, waiters='', **more):
 # Admit.cfg and Refused.cfg are the first checks of all.
 # A worker stopped for a lap (INHERIT) needs two slots and three more submitters, too many states to go through to
 # the end here: only the bug `noseal` gets so far. protocol_search.py goes through them.
+# A submitter that is refused beside a worker, and waits in line, has no end of states: docs/PROTOCOL.md, *An open point*.
 # A worker that goes on, a submitter refused beside it and another that queues up are more than a million states: there
 # only the bugs get so far, `once` as far as 600,000.
 CFG = pool(1, 2, 'spawn-join! timed', close=True)
@@ -64,7 +65,6 @@ FULL = [
     ('no thread, three submitters', 'deadlock', pool(1, 3, 'spawn spawn spawn', refusals=2)),
     ('no thread, the end', 'deadlock', pool(1, 3, 'spawn spawn', 'wait', close=True, refusals=1)),
     ('no thread, a thread stops', 'liveness', pool(1, 3, 'spawn timed', close=True, stop=True, refusals=2)),
-    ('refused in line, the end', 'deadlock', pool(2, 2, 'running spawn', 'wait', close=True, refusals=1)),
     ('a slot aside, the end', 'deadlock', pool(2, 2, 'running try', 'wait', close=True, refusals=1)),
 ]
 
