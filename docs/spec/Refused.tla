@@ -555,9 +555,11 @@ HeldSlots ==
                                    /\ ~ Idle(t) \/ errand[t].settled
              \/ \E s \in Submitters : stopped = S(s) /\ sub[s].refused}
 
+\* Not counting what a settler carries: PROTOCOL.md says that it may hold that too.
 HELDR == /\ Cardinality(HeldR) <= 2
          /\ Cardinality({x \in HeldSlots :
-                          \A i \in DOMAIN aside : aside[i] # x}) <= 1
+                          /\ \A i \in DOMAIN aside : aside[i] # x
+                          /\ \A t \in Threads : errand[t].slot # x}) <= 1
 
 HoldsSlotR == HeldSlots # {}
 
