@@ -310,7 +310,7 @@ PLANTS = [
     ('worker does not settle', 'PROGRESS',
      'no_thread:a_worker_that_finds_nothing_waiting_puts_back_what_lies_aside',
      ('admission.rs', '} else if word.is_short() && !settled {', '} else if word.is_short() && !settled && false {')),
-    ('refused submitter does not settle', 'END', 'no_thread:a_pool_closed_during_a_refusal_still_ends',
+    ('refused submitter does not settle', 'WAKE', 'progress:a_refusal_leaves_no_task_waiting_beside_a_free_slot',
      ('submit.rs', '    if line.long {', '    if line.long && false {')),
     ('newcomer does not settle', 'PROGRESS', 'models:slots_aside_are_never_out_of_sight',
      ('worker.rs', 'Entry::Full if !admitted && self.admission.has_idle_aside() => {',
