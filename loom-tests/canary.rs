@@ -253,6 +253,8 @@ fn every_transition() -> Vec<&'static str> {
     let busy = |waiting, head| Word::new(State::Busy { waiting, head: Position(head) });
     let idle = |top, push| Word::new(State::Idle { top, push });
     let (full, half) = (busy(0, 5), idle(1, 2));
+    // After the first watched quiescence.
+    let calm = |word: Word| word.with_watched().with_quiescence();
     let mut word = idle(0, 1);
     let mut made = Vec::new();
     for (event, next) in [
@@ -262,16 +264,16 @@ fn every_transition() -> Vec<&'static str> {
         ("TAKE", full),
         ("WATCH", full.with_watched()),
         ("PUSH", half.with_watched()),
-        ("QUIET", idle(0, 2).with_watched().with_quiescence()),
-        ("SHOW", idle(0, 2).with_watched().with_quiescence()),
-        ("POP", half.with_watched().with_quiescence()),
-        ("FILL", idle(0, 3).with_watched().with_quiescence()),
-        ("SHORT", idle(0, 3).with_watched().with_quiescence().with_short()),
-        ("UNSHORT", idle(0, 3).with_watched().with_quiescence()),
-        ("POP", half.with_watched().with_quiescence()),
-        ("CLOSE", half.with_watched().with_quiescence().with_closed()),
-        ("REPOP", full.with_watched().with_quiescence().with_closed()),
-        ("RECOUNT", busy(1, 5).with_watched().with_quiescence().with_closed()),
+        ("QUIET", calm(idle(0, 2))),
+        ("SHOW", calm(idle(0, 2))),
+        ("POP", calm(half)),
+        ("FILL", calm(idle(0, 3))),
+        ("SHORT", calm(idle(0, 3)).with_short()),
+        ("UNSHORT", calm(idle(0, 3))),
+        ("POP", calm(half)),
+        ("CLOSE", calm(half).with_closed()),
+        ("REPOP", calm(full).with_closed()),
+        ("RECOUNT", calm(busy(1, 5)).with_closed()),
     ] {
         trace::changed_word(1, word, next);
         word = next;

@@ -332,6 +332,16 @@ impl World {
         thread::spawn(move || f(&world))
     }
 
+    /// A thread that submits tasks, each of which may wait for so long.
+    fn submitter(self: &Arc<World>, limit: Duration, tasks: usize) -> thread::JoinHandle<()> {
+        self.thread(move |world| {
+            for _ in 0..tasks {
+                let (id, job) = world.book.task(End::Value, || ());
+                drop(world.book.answered(id, world.pool.spawn_timeout(limit, job)));
+            }
+        })
+    }
+
     /// The pool is at rest, then dropped, and everything is accounted for.
     fn end(self: Arc<World>, threads: Vec<thread::JoinHandle<()>>) {
         for thread in threads {
@@ -433,15 +443,8 @@ fn deadlines_and_close_strand_nobody() {
     let scenario =
         Exploration::of("3 submitters, deadlines, close, max 1", "REFUSE ONCE WAKE END", "6 threads", || {
             let world = World::new(1);
-            let submitter = |limit| {
-                world.thread(move |world| {
-                    for _ in 0..2 {
-                        let (id, job) = world.book.task(End::Value, || ());
-                        drop(world.book.answered(id, world.pool.spawn_timeout(limit, job)));
-                    }
-                })
-            };
-            let mut threads: Vec<_> = [SOON, SOON, Duration::MAX].map(submitter).into();
+            let mut threads: Vec<_> =
+                [SOON, SOON, Duration::MAX].map(|limit| world.submitter(limit, 2)).into();
             threads.push(world.thread(|world| {
                 world.pool.close();
                 let (id, job) = world.book.task(End::Value, || ());
@@ -493,15 +496,7 @@ fn refused_threads_strand_nobody() {
     let scenario = Exploration::of("refused threads, max 2", "REFUSE WAKE ONCE END", "6 threads", || {
         refuse(dice(16) & !1);
         let world = World::new(2);
-        let submitter = |limit| {
-            world.thread(move |world| {
-                for _ in 0..2 {
-                    let (id, job) = world.book.task(End::Value, || ());
-                    drop(world.book.answered(id, world.pool.spawn_timeout(limit, job)));
-                }
-            })
-        };
-        let mut threads: Vec<_> = [Duration::MAX, SOON].map(submitter).into();
+        let mut threads: Vec<_> = [Duration::MAX, SOON].map(|limit| world.submitter(limit, 2)).into();
         threads.push(world.thread(|world| {
             let (id, job) = world.book.task(End::Value, || ());
             drop(world.book.answered(id, world.pool.try_spawn(job)));
@@ -514,20 +509,13 @@ fn refused_threads_strand_nobody() {
 
 #[test]
 fn refused_threads_and_close_strand_nobody() {
-    // Goal: REFUSE, WAKE, END when the pool is closed while the system gives no thread: who holds a slot is admitted
+    // Goal: REFUSE, WAKE, END when the pool is closed while the system gives no thread: who has held a slot is admitted
     // all the same. Method: three submitters on two permits beside a closer; which threads are refused is drawn.
     let scenario = Exploration::of("refused threads, close", "REFUSE WAKE ONCE END", "6 threads", || {
         refuse(dice(16) & !1);
         let world = World::new(2);
-        let submitter = |limit| {
-            world.thread(move |world| {
-                for _ in 0..2 {
-                    let (id, job) = world.book.task(End::Value, || ());
-                    drop(world.book.answered(id, world.pool.spawn_timeout(limit, job)));
-                }
-            })
-        };
-        let mut threads: Vec<_> = [Duration::MAX, Duration::MAX, SOON].map(submitter).into();
+        let mut threads: Vec<_> =
+            [Duration::MAX, Duration::MAX, SOON].map(|limit| world.submitter(limit, 2)).into();
         threads.push(world.thread(|world| world.pool.close()));
         world.end(threads);
         refuse(0);
@@ -544,12 +532,7 @@ fn refused_submitter_does_not_keep_the_others_going_round() {
         Exploration::of("first thread refused, max 1", "REFUSE WAKE PROGRESS", "4 threads", || {
             refuse(1);
             let world = World::new(1);
-            let threads = [Duration::MAX; 2].map(|limit| {
-                world.thread(move |world| {
-                    let (id, job) = world.book.task(End::Value, || ());
-                    drop(world.book.answered(id, world.pool.spawn_timeout(limit, job)));
-                })
-            });
+            let threads = [Duration::MAX; 2].map(|limit| world.submitter(limit, 1));
             world.end(threads.into());
             refuse(0);
         });

@@ -205,8 +205,8 @@ def wake(s, w):
             s.but(debt=[(w, 'done')], step=lambda t: ite(s.step(t) == 'asleep', term('watching'), s.step(t))))
 
 
-ACTIONS = [pop, go_on, come_through, pop_again, push, fill, quiet, count, count_late, take, close, short, unshort, watch, join_watch, listen, look,
-           answered, sleep, refuse_sleep, wake_early, give_up, notify, wake]
+ACTIONS = [pop, go_on, come_through, pop_again, push, fill, quiet, count, count_late, take, close, short, unshort,
+           watch, join_watch, listen, look, answered, sleep, refuse_sleep, wake_early, give_up, notify, wake]
 
 # --- what follows --------------------------------------------------------------------------------------------
 

@@ -25,16 +25,16 @@ const QUEUE: &str = include_str!("../../src/queue.rs");
 const MAKERS: [(&str, &[&str]); 3] =
     [("install", &["INSTALL"]), ("withdraw", &["WITHDRAW"]), ("claim", &["CLAIM", "SEAL", "INHERIT"])];
 
-/// The function in which this line of the queue's source stands.
-fn function(line: u32) -> &'static str {
+/// For each line of the queue's source, the function in which it stands.
+fn functions() -> Vec<&'static str> {
     let name = |line: &'static str| line.split_once("fn ")?.1.split(['(', '<']).next();
-    QUEUE
-        .lines()
-        .take(line as usize)
-        .filter(|line| !line.contains("//"))
-        .filter_map(name)
-        .last()
-        .unwrap_or("")
+    let named = |current: &mut &'static str, line: &'static str| {
+        if !line.contains("//") {
+            *current = name(line).unwrap_or(*current);
+        }
+        Some(*current)
+    };
+    QUEUE.lines().scan("", named).collect()
 }
 
 /// Stands for a maximum that has not shown itself yet.
@@ -101,6 +101,8 @@ struct Trace {
     shadows: HashMap<u64, Shadow>,
     /// The rows that allow a change, as far as they have been looked up.
     known: HashMap<(&'static str, Vars, Vars), Vec<usize>>,
+    /// The functions of the queue, by line.
+    functions: Vec<&'static str>,
     /// A row that is taken to be missing.
     dropped: Option<&'static str>,
     /// How often each row was.
@@ -123,6 +125,7 @@ pub(crate) fn begin() {
                 rows,
                 shadows: HashMap::new(),
                 known: HashMap::new(),
+                functions: functions(),
                 dropped: None,
                 loud: std::env::var_os("ADMIT_REPLAY").is_some(),
             }
@@ -176,7 +179,7 @@ pub(crate) fn changed(at: &Location<'_>, id: u64, from: u64, to: u64) {
                 if trace.loud {
                     eprintln!("{}:{}: {from:x} to {to:x}", at.file(), at.line());
                 }
-                trace.cell(from, to, function(at.line()));
+                trace.cell(from, to, trace.functions[at.line() as usize - 1]);
             }
         }
     });
