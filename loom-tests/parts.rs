@@ -331,6 +331,7 @@ fn give(admission: &Admission, held: Held) -> Given {
             Given::On(_, position) => Some(position.0.into()),
             Given::Back => Some(0),
             Given::Over => Some(1),
+            Given::Short => unreachable!("no slot is put aside in these models"),
         },
     )
 }

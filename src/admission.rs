@@ -37,6 +37,8 @@ pub(crate) enum Entry {
 pub(crate) enum Given {
     /// It is free.
     Back,
+    /// It is free, and slots lie aside that perhaps nothing waits for: the giver settles.
+    Short,
     /// And with it the pool is closed and quiescent: the giver sends the workers home.
     Over,
     /// A task waits: the giver keeps the slot and claims the task at this position.
@@ -128,16 +130,12 @@ impl Admission {
 
     /// Gives a slot back, or on to the task at the head. Never blocks.
     pub(crate) fn give(&self, held: Held) -> Given {
-        let mut settled = false;
         loop {
             let word = self.load();
             if let State::Busy { waiting: 1.., head } = word.state() {
                 if self.change(word, word.with_taken()) {
                     return Given::On(held, head);
                 }
-            } else if word.is_short() && !settled {
-                settled = true;
-                let _ = self.settle(); // Not `Over`, while this slot is held.
             } else if let Some(given) = self.try_push(&held, word) {
                 return given;
             }
@@ -154,7 +152,11 @@ impl Admission {
         if quiescent && word.is_watched() {
             self.quiescence.notify_all();
         }
-        Some(if quiescent && word.is_closed() { Given::Over } else { Given::Back })
+        Some(match quiescent && word.is_closed() {
+            true => Given::Over,
+            false if word.is_short() => Given::Short,
+            false => Given::Back,
+        })
     }
 
     /// Claims the task at a position that `give` handed out; `None` if it is dead.
@@ -305,7 +307,8 @@ impl Admission {
     }
 
     /// Puts back what lies aside now, as long as nothing waits. What is put aside meanwhile is for those who do that to
-    /// put back; or for the worker that finds nothing waiting any more.
+    /// put back; or for the worker that finds nothing waiting any more. A worker does this when it has given its own
+    /// slot back, and not before: a refused submitter that is in between then finds that one, which has a thread.
     pub(crate) fn settle(&self) -> Given {
         let mut left = 1 + u32::from(self.aside.count());
         while left > 0 {
@@ -318,8 +321,8 @@ impl Admission {
                 self.set_short();
             } else if let Some(vacant) = self.aside.pop(&self.slots) {
                 match self.put_back(vacant) {
-                    Some(Given::Back) => continue,
-                    Some(over) => return over,
+                    Some(over @ Given::Over) => return over,
+                    Some(_) => continue,
                     None => {}
                 }
             } else if word.is_short() && self.change(word, word.without_short()) && self.aside.count() > 0 {

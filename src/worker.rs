@@ -103,8 +103,10 @@ impl Crew {
         }
     }
 
-    /// Does what a slot given back asks for: if the pool is over, it sends all workers home, the caller perhaps among them.
+    /// Does what a slot given back asks for: settles; or, if the pool is over, sends all workers home, the caller perhaps
+    /// among them.
     pub(crate) fn see_to(&self, given: Given) {
+        let given = if let Given::Short = given { self.admission.settle() } else { given };
         if let Given::Over = given {
             // SAFETY: closed and quiescent, and `Over` is said once: by the CAS that brought this about.
             unsafe { self.admission.slots.dismiss() };

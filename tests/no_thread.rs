@@ -23,6 +23,7 @@ use crate::{
     admission::{Admission, Entry, Given},
     probe::refusal,
     sync::Deadline,
+    worker::Crew,
 };
 use support::{eventually, rounds};
 
@@ -341,7 +342,8 @@ fn a_submitter_that_was_refused_a_thread_finds_slots_until_the_pool_is_over() {
 fn a_worker_that_finds_nothing_waiting_puts_back_what_lies_aside() {
     // Goal: PROGRESS where the submitter that was refused a thread is stopped. Method: a slot is put aside and
     // nothing more is done; the only worker gives its own back, and both are free.
-    let admission = Admission::new(2);
+    let crew = Crew::new(2, String::new(), None);
+    let admission = &crew.admission;
     let [Entry::Slot(vacant), Entry::Slot(held)] = [admission.enter(false), admission.enter(false)] else {
         panic!("two slots are free")
     };
@@ -349,7 +351,25 @@ fn a_worker_that_finds_nothing_waiting_puts_back_what_lies_aside() {
     let snapshot = admission.snapshot();
     assert_eq!((snapshot.running, snapshot.waiting), (1, 0));
     assert!(admission.has_idle_aside() && !admission.wait(Deadline::after(Duration::ZERO)));
-    assert!(matches!(admission.give(held), Given::Back));
+    crew.see_to(admission.give(held));
     assert!(!admission.has_idle_aside() && admission.wait(Deadline::after(Duration::ZERO)));
     assert_eq!(admission.snapshot().running, 0);
+}
+
+#[test]
+fn a_worker_gives_its_own_slot_back_before_those_that_lie_aside() {
+    // Goal: PROGRESS of a submitter that was refused a thread. Method: its slot lies aside, the only worker gives its own
+    // back and has done no more: whoever comes now finds that one. (Of those aside, popped in between, it could get
+    // none with a thread, and make the worker settle once more: so they could go round for ever.)
+    let admission = Admission::new(2);
+    let [Entry::Slot(vacant), Entry::Slot(held)] = [admission.enter(false), admission.enter(false)] else {
+        panic!("two slots are free")
+    };
+    admission.put_aside(vacant);
+    let own = held.into_number();
+    // SAFETY: passed on by the line above.
+    assert!(matches!(admission.give(unsafe { admission.slots.hold(own) }), Given::Short));
+    let Entry::Slot(found) = admission.enter(true) else { panic!("the worker's slot is free") };
+    assert_eq!(found.into_number(), own);
+    assert!(matches!(admission.enter(true), Entry::Full), "a vacant slot was put back first");
 }

@@ -5,8 +5,8 @@
 (*                                                                         *)
 (* Everything of Admit stays as it is.  Its steps are taken here unless a  *)
 (* thread is on an *errand*: a stretch of code that Admit leaves out,      *)
-(* between two of its steps.  A worker runs one before it pushes its slot  *)
-(* (it settles); a submitter before it starts over (it puts its slot       *)
+(* between two of its steps.  A worker runs one when it has pushed its     *)
+(* slot (it settles); a submitter before it starts over (it puts its slot  *)
 (* aside), and before its call returns (it settles, and tries again).      *)
 (* `sub[s].out` says already what the call is going to return, but the     *)
 (* submitter does not go on to join before its errand is over.             *)
@@ -48,7 +48,7 @@ Free   == [pc      |-> "none",
            left    |-> 0,       \* how often it looks at most
            seen    |-> <<>>,    \* the word, if it was loaded with `short`
            slot    |-> None,    \* the vacant slot that it carries
-           settled |-> FALSE,   \* it has settled in this call of `give`
+           settles |-> FALSE,   \* a worker that will, before it sleeps
            home    |-> {},      \* the workers that it has to send home
            wake    |-> None]    \* whom it is about to wake
 
@@ -67,7 +67,7 @@ InitR ==
 
 Do(t, e)  == errand' = [errand EXCEPT ![t] = e]
 Go(t, pc) == errand' = [errand EXCEPT ![t].pc = pc]
-After(e)  == [Free EXCEPT !.pc = e.then, !.settled = e.settled]
+After(e)  == [Free EXCEPT !.pc = e.then, !.settles = e.settles]
 
 \* The end of a round: the workers are sent home, it looks again, or it is done.
 Turn(e) == CASE e.home # {} -> [e EXCEPT !.pc = "send"]
@@ -325,15 +325,9 @@ S_Take(s) ==
     /\ UNCHANGED <<stack, cell, task, mail, ticket, sub, waiter, closer, runs,
                    aside, counted, refusals, denied, way>>
 
-S_Settle(s) ==
-    LET e == errand[S(s)] IN
-    /\ e.pc = "give" /\ word.waiting = 0 /\ word.short = 1 /\ ~ e.settled
-    /\ Do(S(s), [Free EXCEPT !.pc = "settle", !.then = "give", !.settled = TRUE])
-    /\ UNCHANGED <<vars, aside, counted, refusals, denied, way>>
-
+\* (If `short` is set, the code settles here, and as the call ends once more.)
 S_Push(s) ==
-    LET e == errand[S(s)] IN
-    /\ e.pc = "give" /\ (word.short = 0 \/ e.settled)
+    /\ errand[S(s)].pc = "give"
     /\ Pushes(S(s), sub[s].slot, [Free EXCEPT !.then = "leave"])
     /\ Gone(s, sub)
 
@@ -432,23 +426,29 @@ S_TryAgain(s) ==
 -----------------------------------------------------------------------------
 (* WORKERS.                                                                 *)
 
-\* give: a worker that finds nothing waiting, and slots aside, settles first.
-Settles(x) == /\ worker[x].pc = "give" /\ word.waiting = 0 /\ word.short = 1
-              /\ ~ errand[W(x)].settled
-
 \* The task that does nothing has no joiner, and no state that counts.
 IsNothing(x) == worker[x].pc = "release" /\ worker[x].task = None
+
+\* Before it sleeps, a worker settles that has pushed its slot onto a word with
+\* `short`.  Bug `first`: it does so before it pushes it.
+Settles(x) == IF Right("first")
+              THEN errand[W(x)].settles /\ worker[x].pc = "receive"
+              ELSE /\ worker[x].pc = "give" /\ ~ errand[W(x)].settles
+                   /\ word.waiting = 0 /\ word.short = 1
 
 \* A worker's step of Admit.
 W_AsBefore(x) ==
     /\ Idle(W(x)) /\ ~ Settles(x) /\ ~ IsNothing(x)
     /\ WorkerStep(x)
-    /\ errand' = [errand EXCEPT ![W(x)].settled = @ /\ worker'[x].pc = "give"]
+    /\ errand' = [errand EXCEPT ![W(x)].settles =
+                    IF stack' = stack THEN @ /\ worker'[x].pc # "claim"
+                    ELSE /\ Right("first") /\ word.short = 1
+                         /\ worker'[x].then = "receive"]
     /\ UNCHANGED <<aside, counted, refusals, denied, way>>
 
 W_Settle(x) ==
     /\ Idle(W(x)) /\ Settles(x)
-    /\ Do(W(x), [Free EXCEPT !.pc = "settle", !.settled = TRUE])
+    /\ Do(W(x), [Free EXCEPT !.pc = "settle", !.settles = ~ Right("first")])
     /\ UNCHANGED <<vars, aside, counted, refusals, denied, way>>
 
 W_Nothing(x) ==
@@ -466,7 +466,7 @@ SubmitterStepR(s) ==
     /\ \/ S_AsBefore(s)
        \/ /\ \/ ErrandStep(S(s))
              \/ S_Peek(s)      \/ S_Nap(s)     \/ S_Tell(s)  \/ S_Refused(s)
-             \/ S_Take(s)      \/ S_Settle(s)  \/ S_Push(s)  \/ S_Claim(s)
+             \/ S_Take(s)      \/ S_Push(s)    \/ S_Claim(s)
              \/ S_Bounce(s)    \/ S_Wake(s)    \/ S_Bounced(s)
              \/ S_TakeAside(s) \/ S_PopAside(s) \/ S_TryAgain(s)
           /\ UNCHANGED stopped
@@ -521,7 +521,7 @@ Looks ==
     \/ \E t \in Threads : ~ Idle(t)
     \/ \E s \in Submitters : way[s].long \/ sub[s].pc \in {"hand", "ring"}
     \/ \E x \in Slots : \/ mail[x].job \in Submitters
-                        \/ Owns(x) /\ ~ errand[W(x)].settled
+                        \/ Owns(x) \/ errand[W(x)].settles
 
 ASIDE == aside # <<>> /\ word.waiting = 0 => Looks
 
@@ -552,7 +552,7 @@ HeldSlots ==
        \/ \E t \in Threads : stopped = t /\ errand[t].slot = x
        \/ /\ \E i \in DOMAIN aside : aside[i] = x
           /\ \/ \E t \in Threads : /\ stopped = t
-                                   /\ ~ Idle(t) \/ errand[t].settled
+                                   /\ ~ Idle(t) \/ errand[t].settles
              \/ \E s \in Submitters : stopped = S(s) /\ sub[s].refused}
 
 \* Not counting what a settler carries: PROTOCOL.md says that it may hold that too.

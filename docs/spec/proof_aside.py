@@ -3,8 +3,9 @@
 Threads appear only as counts: how many are at each step, with one access to shared memory between two steps. Slots
 with a thread are counted too: what lies aside has none, and nothing is put aside while there is none at all.
 
-*One thread may be counted twice.* A worker or submitter that settles counts as what it was, with its slot if it has
-one, and as a settler, who comes and goes on its own; a submitter on the long way with a slot, in `line` and in `hand`.
+*One thread may be counted twice.* A submitter that settles counts as what it was, with its slot if it has one, and as
+a settler, who comes and goes on its own; one on the long way with a slot, in `line` and in `hand`; and a worker that
+settles has given its slot back: who takes that hands it over to the same worker, and it counts in `work` again.
 That forgets which comes first, so it only adds behaviours. For the same reason a submitter that surrenders its slot is
 a worker here until the slot is free or bounced, and anybody may take a slot from aside to try again, at any time.
 
@@ -33,8 +34,7 @@ LETTERS = {'l': 'share', 'n': 'count'}
 # Who holds a slot, not aside and not free.
 HOLDERS = {
     'hand': 'submitters with a slot, popped or bounced',
-    'work': 'workers that will look at `short` before they push their slot',
-    'settled': 'workers that have seen it, and will push their slot without another look',
+    'work': 'workers that will push their slot, and settle if the word has `short` then',
     'carry': 'refused submitters, about to push their slot aside',
     'ask': 'those that took a slot from aside to ask for a thread once more',
     'put': 'settlers that took a slot from aside, to push it back',
@@ -271,25 +271,17 @@ def take(s):
     return And(s.work > 0, guard), after
 
 
-def take_settled(s):
-    guard, after = word_row('TAKE', s)
-    return And(s.settled > 0, guard), moved(after, settled=-1, work=1)
-
-
-def settle_first(s):
-    """It finds nothing waiting, and `short`."""
-    return And(s.work > 0, s.waiting == 0, s.short == 1), moved(s, work=-1, settled=1, begin=1)
-
-
 def give(s):
     """E-PUSH; `short` was clear in the same word."""
     guard, after = pushed(s)
     return And(s.work > 0, s.short == 0, guard), moved(after, work=-1)
 
 
-def give_settled(s):
+def give_and_settle(s):
+    """E-PUSH; `short` was set. It does not settle if the pool is over."""
     guard, after = pushed(s)
-    return And(s.settled > 0, guard), moved(after, settled=-1)
+    over = And(after.closed == 1, after.free == s.max)
+    return And(s.work > 0, s.short == 1, guard), moved(after, work=-1, begin=ite(over, 0, 1))
 
 
 # Settlers.
@@ -395,11 +387,11 @@ def watch(s):
     return word_row('WATCH', s)
 
 
-ACTIONS = [pop, pop_again, hand_over, man, surrender, bounce, refuse, put_aside, mark, queue_up, count,
-           count_late, sweep, leave, visit, try_again, granted, denied, take, take_settled, settle_first, give,
-           give_settled, count_aside, find_quiet, leave_to_workers, find_unshown, nothing_to_show, something_to_show,
-           fetch, put_back, put_back_last, find_task, put_aside_again, show_again, find_none, find_none_shown, clear,
-           clear_fails, nothing_came, something_came, close, watch]
+ACTIONS = [pop, pop_again, hand_over, man, surrender, bounce, refuse, put_aside, mark, queue_up, count, count_late,
+           sweep, leave, visit, try_again, granted, denied, take, give, give_and_settle, count_aside, find_quiet,
+           leave_to_workers, find_unshown, nothing_to_show, something_to_show, fetch, put_back, put_back_last,
+           find_task, put_aside_again, show_again, find_none, find_none_shown, clear, clear_fails, nothing_came,
+           something_came, close, watch]
 
 # --- what follows --------------------------------------------------------------------------------------------
 
@@ -422,7 +414,7 @@ THEOREMS = [
     ('WAIT, END: no quiescence while a slot lies aside or is carried', lambda s: If(
         s.free == s.max, s.aside == 0, held(s) == 0)),
     ('tasks wait beside a slot aside only while every slot with a thread is held', lambda s: If(
-        And(s.aside > 0, s.waiting > 0), s.manned >= 1, s.hand + s.work + s.settled >= s.manned)),
+        And(s.aside > 0, s.waiting > 0), s.manned >= 1, s.hand + s.work >= s.manned)),
 ]
 
 STEPS = [
@@ -446,7 +438,7 @@ SCENARIOS = [
         s.clear == 1, s.mark == 1, s.aside == 1, coming(s) == 1, s.short == 1)),
     ('slots aside that nobody shows yet', lambda s: And(s.aside == 2, s.short == 0, s.check == 1, s.line == 1)),
     ('two settlers carry a slot, one back, one aside again', lambda s: And(
-        s.put == 1, s.back == 1, s.share == 0, s.manned == 1, s.settled == 1)),
+        s.put == 1, s.back == 1, s.share == 0, s.manned == 1, s.work == 1)),
     ('closed and quiescent, with the bit left set', lambda s: And(s.closed == 1, s.free == s.max, s.short == 1)),
 ]
 
@@ -483,9 +475,9 @@ def clear_without_comparing(s):
 
 
 def worker_does_not_settle(s):
-    """It finds nothing waiting, and pushes its slot whatever lies aside."""
+    """It pushes its slot, and sleeps, whatever lies aside."""
     guard, after = pushed(s)
-    return And(s.work > 0, guard), moved(after, work=-1)
+    return And(s.work > 0, s.short == 1, guard), moved(after, work=-1)
 
 
 def submitter_does_not_settle(s):
@@ -526,7 +518,7 @@ BROKEN = [
     ('short cleared for good', cleared_for_good, 'clear', ['SHORT: a slot aside is shown']),
     ('short cleared blindly', cleared_blindly, 'find_none_shown', [WITHOUT_WORKERS]),
     ('the clearer does not compare', clear_without_comparing, 'count', ['who clears knows that nothing waits']),
-    ('the worker does not settle', worker_does_not_settle, 'give', [WITH_WORKERS]),
+    ('the worker does not settle', worker_does_not_settle, 'give_and_settle', [WITH_WORKERS]),
     ('the submitter does not settle', submitter_does_not_settle, 'leave', [WITHOUT_WORKERS, WITH_WORKERS]),
     ('the settler takes one slot', settles_one, 'count_aside', [WITHOUT_WORKERS, WITH_WORKERS]),
     ('the settler leaves a slot unshown', leaves_unshown, 'leave_to_workers', [WITHOUT_WORKERS]),

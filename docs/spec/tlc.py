@@ -41,7 +41,6 @@ def pool(max, cells, submitters, waiters='', **more):
 # Admit.cfg and Refused.cfg are the first checks of all.
 # A worker stopped for a lap (INHERIT) needs two slots and three more submitters, too many states to go through to
 # the end here: only the bug `noseal` gets so far. protocol_search.py goes through them.
-# A submitter that is refused beside a worker, and waits in line, has no end of states: docs/PROTOCOL.md, *An open point*.
 # A worker that goes on, a submitter refused beside it and another that queues up are more than a million states: there
 # only the bugs get so far, `once` as far as 600,000.
 CFG = pool(1, 2, 'spawn-join! timed', close=True)
@@ -85,6 +84,7 @@ BUGS = [
     ('stale', 'deadlock', 'WAIT', pool(1, 2, 'spawn', 'wait')),
     ('stay', 'deadlock', 'END', pool(1, 2, 'spawn', close=True)),
     ('nohelp', 'deadlock', 'PROGRESS', pool(1, 2, 'running spawn spawn', stop=True)),
+    ('first', 'PROGRESSR', 'REFUSE PROGRESS', pool(2, 2, 'running spawn', refusals=1)),
     ('keep', 'PROGRESSR', 'REFUSE PROGRESS', pool(1, 3, 'spawn spawn', refusals=1)),
     ('drop', 'MAXR', 'MAX', pool(2, 2, 'running spawn', refusals=1)),
     ('forget', 'CLOSE', 'REFUSE', pool(2, 2, 'running try', close=True, refusals=1)),
