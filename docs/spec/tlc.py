@@ -52,6 +52,7 @@ QUICK = [
     ('a line', 'deadlock', pool(1, 3, 'running spawn spawn')),
     ('two waiters', 'liveness', pool(1, 2, 'running spawn', 'wait timed')),
     ('a stopped closer', 'deadlock', pool(1, 2, 'running', 'wait', close=True, stop=True)),
+    ('no thread beside a worker', 'liveness', pool(2, 2, 'running spawn', close=True, stop=True, refusals=1)),
     ('no thread, twice', 'liveness', pool(1, 3, 'spawn-join spawn', spurious=True, refusals=2)),
 ]
 FULL = [
@@ -61,6 +62,9 @@ FULL = [
     ('all at once', 'liveness', pool(1, 2, 'running timed timed', close=True, stop=True)),
     ('three cells', 'deadlock', pool(2, 3, 'running running spawn spawn-join')),
     ('a slot aside, a task without end', 'deadlock', pool(2, 3, 'endless try spawn', refusals=2)),
+    ('no thread beside a worker, in time', 'liveness', pool(2, 2, 'running timed', close=True, stop=True, refusals=1)),
+    ('no thread beside a worker, a waiter', 'liveness', pool(2, 2, 'running spawn', 'wait', close=True, refusals=1)),
+    ('no thread beside a worker, three slots', 'liveness', pool(3, 2, 'running spawn', close=True, refusals=2)),
     ('no thread, three submitters', 'deadlock', pool(1, 3, 'spawn spawn spawn', refusals=2)),
     ('no thread, the end', 'deadlock', pool(1, 3, 'spawn spawn', 'wait', close=True, refusals=1)),
     ('no thread, a thread stops', 'liveness', pool(1, 3, 'spawn timed', close=True, stop=True, refusals=2)),
