@@ -697,9 +697,9 @@ fn slots_aside_are_never_out_of_sight() {
         let _ = crew.admission.settle();
         stopped.join().unwrap();
         for _ in 0..2 {
-            assert!(matches!(crew.enter(false), Entry::Slot(_)), "a slot is out of sight");
+            assert!(matches!(crew.enter(), Entry::Slot(_)), "a slot is out of sight");
         }
-        assert!(matches!(crew.enter(false), Entry::Full));
+        assert!(matches!(crew.enter(), Entry::Full));
     });
 }
 

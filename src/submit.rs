@@ -53,7 +53,7 @@ where
     T: Send + 'static,
 {
     let mut f = f;
-    let mut entry = crew.enter(false);
+    let mut entry = crew.enter();
     loop {
         match (&entry, patience) {
             (Entry::Closed, _) => return Err(TrySpawnError::Closed(f)),
@@ -96,7 +96,7 @@ fn admit<T>(crew: &Arc<Crew>, entry: Entry, task: Runner, joiner: &Joiner<T>, pa
             Ok(again) => task = again,
             Err(outcome) => break outcome,
         }
-        entry = crew.enter(line.refused.is_some());
+        entry = crew.admission.enter(line.refused.is_some());
     };
     if line.long {
         crew.see_to(crew.admission.settle());

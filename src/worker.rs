@@ -76,13 +76,13 @@ impl Crew {
         }
     }
 
-    /// Takes a free slot, if there is one. Slots that lie aside although nothing waits are put back first,
-    /// unless the caller has put one there itself (it is `admitted`).
-    pub(crate) fn enter(&self, admitted: bool) -> Entry {
-        match self.admission.enter(admitted) {
-            Entry::Full if !admitted && self.admission.has_idle_aside() => {
+    /// What a submitter finds as it comes. Slots that lie aside although nothing waits are put back first: here, and not
+    /// in every round of a call, or two that queue up could do so for each other's sake for ever.
+    pub(crate) fn enter(&self) -> Entry {
+        match self.admission.enter(false) {
+            Entry::Full if self.admission.has_idle_aside() => {
                 self.see_to(self.admission.settle());
-                self.admission.enter(admitted)
+                self.admission.enter(false)
             }
             entry => entry,
         }

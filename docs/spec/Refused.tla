@@ -41,7 +41,7 @@ Threads == {S(s) : s \in Submitters} \union {W(x) : x \in Slots}
 
 NoWay  == [long    |-> FALSE,   \* more than to hand the task to a worker
            sure    |-> FALSE,   \* history: its task was accepted before that
-           peeked  |-> FALSE]   \* full, and no slots lie aside for nothing
+           peeked  |-> FALSE]   \* it has looked whether slots lie aside for nothing
 
 Free   == [pc      |-> "none",
            then    |-> "none",  \* where it goes on when it has settled
@@ -252,9 +252,7 @@ S_AsBefore(s) ==
        IN /\ way' = [way EXCEPT ![s] =
                        IF ends THEN [NoWay EXCEPT !.sure = way[s].sure
                                         /\ sub'[s].out = "closed"] ELSE
-                       [@ EXCEPT !.long = long,
-                                 !.peeked = @ /\ pc \notin {"sweep", "pass"}
-                                   /\ sub'[s].pc \in {"install", "help", "enter"}]]
+                       [@ EXCEPT !.long = long, !.peeked = @ /\ Right("anew")]]
           /\ errand' = IF ~ (ends /\ long) THEN errand
                        ELSE [errand EXCEPT ![S(s)] =
                                [Free EXCEPT !.then = "leave",
@@ -262,11 +260,11 @@ S_AsBefore(s) ==
                                                    THEN "tell" ELSE "leave"]]
     /\ UNCHANGED <<aside, counted, refusals, denied>>
 
-\* has_idle_aside: who finds the pool full settles first if slots lie aside for
-\* nothing; not if it has put one there itself.
+\* has_idle_aside: who finds the pool full as it comes settles first if slots lie
+\* aside for nothing; not if it has put one there itself.  Bug `anew`: it does so
+\* in every round of its call.
 S_Peek(s) ==
     /\ Idle(S(s)) /\ IsFull(s) /\ ~ way[s].peeked /\ ~ sub[s].refused
-    /\ s \in Trying \union Timed \/ word.waiting < Room
     /\ way' = [way EXCEPT ![s].peeked = TRUE]
     /\ sub' = [sub EXCEPT ![s].pc = "enter"]
     /\ IF word.short = 1 /\ word.waiting = 0 /\ aside # <<>>
@@ -279,7 +277,7 @@ S_Nap(s) ==
     /\ Idle(S(s)) /\ IsFull(s) /\ way[s].peeked
     /\ s \notin Trying \union Timed
     /\ word.waiting = Room
-    /\ way' = [way EXCEPT ![s].peeked = FALSE, ![s].long = TRUE]
+    /\ way' = [way EXCEPT ![s].long = TRUE]
     /\ UNCHANGED <<vars, aside, counted, refusals, denied, errand>>
 
 \* It has started a thread, and counts it.
