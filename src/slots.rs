@@ -3,7 +3,7 @@
 //!
 //! A slot is *manned* once a thread lives in it, *vacant* before. Free slots form a Treiber stack (R. K.
 //! Treiber, 1986) whose top is in the word; manned ones are pushed on top of the vacant ones, which start
-//! out in one pile. (After the operating system has refused a thread, a vacant slot may come to lie on top.)
+//! out in one pile. (After the operating system has refused a thread, vacant slots come to lie on top.)
 //!
 //! Who may touch what. [`Held`] is the right to a slot: there is one per slot, and while a slot is free it is
 //! in the stack. Popping takes it, and with it everything in the slot but `thread`; it is handed to the

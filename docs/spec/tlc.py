@@ -98,6 +98,7 @@ BUGS = [
     ('noagain', 'deadlock', 'WAKE PROGRESS', pool(2, 2, 'running try spawn', stop=True, refusals=1)),
 ]
 FULL_BUGS = [
+    ('anew', 'PROGRESSR', 'REFUSE PROGRESS', pool(2, 3, 'endless spawn spawn spawn', refusals=1)),
     ('noseal', 'RING', 'WAKE', pool(2, 2, 'running running spawn spawn spawn')),
     ('once', 'ASIDE', 'WAIT END', pool(2, 2, 'running try spawn', refusals=1)),
 ]
