@@ -255,7 +255,7 @@ PLANTS = [
 
     # The end.
     ('nobody sends the workers home', 'END', 'models:drop_finishes_what_was_accepted',
-     ('admission.rs', '            true => Given::Over,', '            true => Given::Back,')),
+     ('admission.rs', 'Some(if quiescent && word.is_closed() { Given::Over } else { given })', 'Some(given)')),
     ('closer sends nobody home', 'END', 'models:result_comes_back',
      ('admission.rs', 'return if quiescent { Given::Over } else { Given::Back };', 'return if quiescent && false { Given::Over } else { Given::Back };')),
     ('closer does not wait for what runs', 'END', 'models:drop_finishes_what_was_accepted',
@@ -309,7 +309,7 @@ PLANTS = [
      ('submit.rs', '        Crew::try_again(crew);', '')),
     ('worker does not settle', 'PROGRESS',
      'no_thread:a_worker_that_finds_nothing_waiting_puts_back_what_lies_aside',
-     ('admission.rs', 'false if word.is_short() => Given::Short,', 'false if word.is_short() && false => Given::Short,')),
+     ('admission.rs', 'let given = if word.is_short() { Given::Short }', 'let given = if word.is_short() && false { Given::Short }')),
     ('worker settles before it gives its slot back', 'PROGRESS',
      'no_thread:a_worker_gives_its_own_slot_back_before_those_that_lie_aside',
      ('admission.rs', '    pub(crate) fn give(&self, held: Held) -> Given {\n',

@@ -152,11 +152,8 @@ impl Admission {
         if quiescent && word.is_watched() {
             self.quiescence.notify_all();
         }
-        Some(match quiescent && word.is_closed() {
-            true => Given::Over,
-            false if word.is_short() => Given::Short,
-            false => Given::Back,
-        })
+        let given = if word.is_short() { Given::Short } else { Given::Back };
+        Some(if quiescent && word.is_closed() { Given::Over } else { given })
     }
 
     /// Claims the task at a position that `give` handed out; `None` if it is dead.
