@@ -195,10 +195,10 @@ PLANTS = [
      ('word.rs', 'let wave = self.0.wrapping_add(ONE_WAVE) & WAVE_MASK;', 'let wave = self.0.wrapping_add(0 * ONE_WAVE) & WAVE_MASK;')),
     ('wave advanced after the push', 'WAIT', 'models:wait_is_not_answered_early',
      ('admission.rs', 'let next = if quiescent { pushed.with_quiescence() } else { pushed };', 'let next = pushed;'),
-     ('admission.rs', '            self.quiescence.notify_all();\n        }\n        Some(',
+     ('admission.rs', '            self.quiescence.notify_all();\n        }\n        let given',
       '            loop {\n                let word = self.load();\n'
       '                if self.change(word, word.with_quiescence()) {\n                    break;\n                }\n            }\n'
-      '            self.quiescence.notify_all();\n        }\n        Some(')),
+      '            self.quiescence.notify_all();\n        }\n        let given')),
     ('watch not asked for', 'WAIT', 'models:two_waiters_are_both_answered', ('word.rs', 'Word(self.0 | WATCHED)', 'Word(self.0 | (WATCHED & 0))')),
     ('watch not ended', 'WAIT', 'word:every_transition_changes_what_it_names_and_nothing_else',
      ('word.rs', 'Word(self.0 & !(WATCHED | WAVE_MASK) | wave)', 'Word(self.0 & !WAVE_MASK | wave)')),
@@ -206,7 +206,7 @@ PLANTS = [
      ('admission.rs', '        if !self.change(word, next) {\n            return None;\n        }',
       '        if quiescent && word.is_watched() {\n            self.quiescence.notify_all();\n        }\n'
       '        if !self.change(word, next) {\n            return None;\n        }'),
-     ('admission.rs', '            self.quiescence.notify_all();\n        }\n        Some(', '        }\n        Some(')),
+     ('admission.rs', '            self.quiescence.notify_all();\n        }\n        let given', '        }\n        let given')),
     ('ticket taken after the look', 'WAIT', 'models:waiter_sees_the_quiescence_after_its_call',
      ('admission.rs', '            let ticket = self.quiescence.listen();\n            if self.load().wave() != wave {\n                return true;\n            }',
       '            if self.load().wave() != wave {\n                return true;\n            }\n            let ticket = self.quiescence.listen();')),
