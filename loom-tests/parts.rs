@@ -220,6 +220,38 @@ fn task_panic_is_the_result() {
 }
 
 #[test]
+fn task_result_nobody_waits_for_any_more_is_dropped_once() {
+    // Goal: ONCE for a result whose joiner has given up. Method: a deadline that may pass at any moment, then the drop of
+    // the handle; a counted value.
+    check("task: join_timeout, drop", "ONCE RESULT", TO_THE_END, || {
+        let value = std::sync::Arc::new(());
+        let inside = value.clone();
+        let (runner, joiner) = task::new(move || inside);
+        let worker = thread::spawn(move || runner.run().release());
+        match joiner.join_until(soon()) {
+            Ok(result) => drop(result.unwrap()),
+            Err(joiner) => drop(joiner),
+        }
+        worker.join().unwrap();
+        assert_eq!(std::sync::Arc::strong_count(&value), 1);
+    });
+}
+
+#[test]
+fn task_panic_nobody_asks_for_is_dropped_once() {
+    // Goal: ONCE for a panic's payload. Method: run and release beside the drop of the handle, with a counted payload.
+    check("task: panic, detach", "ONCE PANIC", TO_THE_END, || {
+        let value = std::sync::Arc::new(());
+        let inside = value.clone();
+        let (runner, joiner) = task::new(move || -> u32 { std::panic::resume_unwind(Box::new(inside)) });
+        let worker = thread::spawn(move || runner.run().release());
+        drop(joiner);
+        worker.join().unwrap();
+        assert_eq!(std::sync::Arc::strong_count(&value), 1);
+    });
+}
+
+#[test]
 fn task_bounce_gives_the_closure_back() {
     // Goal: ONCE for a task that is given back. Method: bounce beside a wait that may time out.
     check("task: bounce", "ONCE REFUSE", TO_THE_END, || {

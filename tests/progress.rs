@@ -208,6 +208,8 @@ struct World {
     /// For each closure how often it ran or came back.
     fates: Mutex<Vec<Arc<AtomicUsize>>>,
     handles: Mutex<Vec<JoinHandle<Track>>>,
+    /// Threads that stand still as long as the one that is stopped.
+    companions: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -230,6 +232,7 @@ impl World {
             tally: Tally::new(),
             fates: Mutex::default(),
             handles: Mutex::default(),
+            companions: Mutex::default(),
         }
     }
 
@@ -435,7 +438,8 @@ fn attempt(role: &'static Role, plan: Plan, lock: bool, limit: Duration) -> Resu
     world.go.open();
     actor.join().expect("the thread that was stopped");
     seen.event = world.brake.seen().event;
-    for thread in crowd.threads {
+    let companions = std::mem::take(&mut *world.companions.lock().unwrap());
+    for thread in crowd.threads.into_iter().chain(companions) {
         thread.join().expect("one of the others");
     }
     let afterwards = add_up(world).map_err(|wrong| format!("{}, step {}: {wrong}", role.name, plan.stop));
@@ -572,8 +576,13 @@ fn start_worker(world: &Arc<World>) {
 }
 
 fn start_worker_with(world: &Arc<World>, last: fn(&Arc<World>)) {
-    let (own, runs) = (world.clone(), Flag::new());
-    let started = runs.clone();
+    let runs = Flag::new();
+    submit_counted(world, &runs, last);
+    runs.await_up("the worker that is to be stopped runs");
+}
+
+fn submit_counted(world: &Arc<World>, runs: &Flag, last: fn(&Arc<World>)) {
+    let (own, started) = (world.clone(), runs.clone());
     let handle = world.submit(Way::Spawn, move || {
         started.raise();
         own.go.pass();
@@ -582,7 +591,31 @@ fn start_worker_with(world: &Arc<World>, last: fn(&Arc<World>)) {
         WORKER.set(Some(Ending(own.brake.clone())));
     });
     world.keep(handle);
-    runs.await_up("the worker that is to be stopped runs");
+}
+
+/// The same with a task whose submitter is refused a thread and then stands still itself, as it goes to sleep in line: what
+/// it put aside is left to the worker.
+fn start_worker_that_settles(world: &Arc<World>) {
+    let (runs, waits) = (Flag::new(), Flag::new());
+    let (own, started, sleeps) = (world.clone(), runs.clone(), waits.clone());
+    let submitter = thread::spawn(move || {
+        let (brake, mut slept) = (own.brake.clone(), false);
+        refusal::set(|| true);
+        before_every_step(move |step| {
+            if slept {
+                brake.wait_until(|seen| seen.released);
+            } else if step.sleeps {
+                slept = true;
+                sleeps.raise();
+            }
+        });
+        submit_counted(&own, &started, |_| ());
+        disarm();
+    });
+    world.companions.lock().unwrap().push(submitter);
+    waits.await_up("the refused submitter waits in line");
+    world.gate.open();
+    runs.await_up("the occupant's worker has its task");
 }
 
 fn let_go(world: &Arc<World>) {
@@ -593,6 +626,16 @@ fn let_go(world: &Arc<World>) {
 fn wake_worker(world: &Arc<World>) {
     let handle = world.submit(Way::Spawn, || ());
     world.keep(handle);
+}
+
+/// Gives a task to every worker, until the counted one has its own.
+fn wake_workers(world: &Arc<World>) {
+    for _ in 0..world.role.max {
+        let brake = world.brake.clone();
+        let until = move |seen: &Seen| seen.ended || seen.stopped.is_some();
+        let handle = world.submit(Way::Try, move || _ = brake.wait_until(until));
+        world.keep(handle);
+    }
 }
 
 /// Opens the gate and returns when nothing runs any more.
@@ -697,6 +740,10 @@ roles! {
     worker_that_goes_idle_after_another, "As above, on a pool with another worker.": {
         name: "worker, goes idle beside another", max: 2, parked: 2, held: 1, sleepers: 1,
         prepare: start_worker, act: let_go, asleep: wake_worker,
+    }
+    worker_that_settles, "It holds back its slot with a task that is handed to it, or the one that it puts back, or both.": {
+        name: "worker, settles", max: 3, occupants: 1, held: 2, sleepers: 1,
+        prepare: start_worker_that_settles, act: let_go, asleep: wake_workers,
     }
     worker_that_ends_a_closed_pool, "It keeps others from nothing: they are refused.": {
         name: "worker, sends the others home", max: 2, parked: 2, held: 1, closes: true,

@@ -394,10 +394,14 @@ pub(crate) mod refusal {
     }
 
     pub(crate) fn check() -> io::Result<()> {
-        // The rule may remember what it has said.
-        #[cfg(shuttle)]
-        crate::states::alone();
-        let refused = RULE.with_borrow_mut(|rule| rule.as_mut().is_some_and(|rule| rule()));
+        let refused = RULE.with_borrow_mut(|rule| {
+            rule.as_mut().is_some_and(|rule| {
+                // The rule may count.
+                #[cfg(shuttle)]
+                crate::states::asks_for_a_thread();
+                rule()
+            })
+        });
         if refused { Err(io::Error::from(io::ErrorKind::WouldBlock)) } else { Ok(()) }
     }
 }

@@ -289,6 +289,17 @@ pub(crate) fn alone() {
     with(|execution| execution.footprint.alone = true);
 }
 
+/// Stands for how often threads have been asked for, in a model that refuses some.
+const ASKED: u64 = 0;
+
+/// The running thread asks for a thread, and learns how often that has been done. The order of this step and any other
+/// matters: what comes of it is not the crate's.
+pub(crate) fn asks_for_a_thread() {
+    alone();
+    let before = with(|execution| execution.objects.get(&ASKED).map_or(0, |&times| times as u64));
+    changed(ASKED, before.map(|before| before + 1));
+}
+
 /// The running thread was the last to have an object.
 pub(crate) fn lets_go(object: u64) {
     learns(object);
@@ -359,6 +370,8 @@ pub(crate) fn succeeded(at: &Location<'_>, object: u64, from: u64, value: Option
             }
         };
         if let Some(digest) = digest {
+            // Who pushes onto a word that is short settles.
+            let digest = mix(digest, from.is_short().into());
             with_strand(|strand| strand.history = mix(strand.mark, digest));
         }
     }
