@@ -428,7 +428,7 @@ where
         let entry = call(
             || admission.enter(false),
             |entry| match entry {
-                Entry::Slot(_) => Some(0),
+                Entry::Slot(_) => Some(0), // There is but one.
                 Entry::Full => Some(1),
                 Entry::Closed => Some(2),
             },

@@ -618,6 +618,27 @@ fn start_worker_that_settles(world: &Arc<World>) {
     runs.await_up("the occupant's worker has its task");
 }
 
+/// Fills the pool with submitters that ask for threads, and are refused them when the thread that is stopped stands still.
+fn start_submitters_to_be_refused(world: &Arc<World>) {
+    for _ in 0..world.role.max {
+        let (own, asks) = (world.clone(), Flag::new());
+        let asked = asks.clone();
+        let submitter = thread::spawn(move || {
+            let brake = own.brake.clone();
+            refusal::set(move || {
+                asked.raise();
+                brake.wait_until(|seen| seen.stopped.is_some() || seen.ended);
+                true
+            });
+            // Accepted all the same, if there is a worker by then.
+            let handle = own.submit(Way::Spawn, || ());
+            own.keep(handle);
+        });
+        asks.await_up("the submitter has a slot, and asks for a thread");
+        world.companions.lock().unwrap().push(submitter);
+    }
+}
+
 fn let_go(world: &Arc<World>) {
     world.go.open();
 }
@@ -716,6 +737,10 @@ roles! {
     canceller_against_a_finisher, "Whether its entry is withdrawn or claimed first.": {
         name: "spawn_timeout, gives up while a task ends", max: 2, occupants: 2, held: 1, act: gives_up_at_once,
         asleep: |_| (), event: Some(gate_opens),
+    }
+    canceller_against_refused_submitters, "They give their slots to its entry, dead or alive, or back.": {
+        name: "spawn_timeout, gives up while others are refused", max: 2, held: 1, act: gives_up_at_once,
+        asleep: |_| (), prepare: start_submitters_to_be_refused,
     }
     canceller_against_close, "Its entry is dead, and so is the pool.": {
         name: "spawn_timeout, gives up while the pool closes", occupants: 1, closes: true, act: gives_up_at_once,
