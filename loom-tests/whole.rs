@@ -207,7 +207,7 @@ fn refused_thread_strands_nobody() {
     check("pool: thread refused, max 1", "REFUSE WAKE", within(2, 3).schedules_if_wide(), || {
         refused_thread(1, 0)
     });
-    check("pool: thread refused, max 2", "REFUSE WAKE", within(1, 2).schedules_if_wide(), || {
+    check("pool: thread refused, max 2", "REFUSE WAKE", within(1, 2).too_many_schedules(), || {
         refused_thread(2, 1)
     });
 }
@@ -232,7 +232,7 @@ fn refused_thread(max: usize, refused: u32) {
 fn refused_thread_and_close_strand_nobody() {
     // Goal: END when a slot lies aside at close. Method: a submitter that is refused a thread while the only
     // worker finishes and another thread closes the pool; then drop has to end.
-    check("pool: thread refused, close", "REFUSE END", within(1, 2).schedules_if_wide(), || {
+    check("pool: thread refused, close", "REFUSE END", within(1, 2).too_many_schedules(), || {
         let mut attempts = 0;
         crate::probe::refusal::set(move || {
             attempts += 1;
