@@ -21,7 +21,7 @@ use std::{
 
 use crate::{
     admission::{Admission, Entry, Given},
-    probe::refusal,
+    probe::{before_every_step, go_freely, refusal},
     sync::Deadline,
     worker::Crew,
 };
@@ -372,4 +372,41 @@ fn a_worker_gives_its_own_slot_back_before_those_that_lie_aside() {
     let Entry::Slot(found) = admission.enter(true) else { panic!("the worker's slot is free") };
     assert_eq!(found.into_number(), own);
     assert!(matches!(admission.enter(true), Entry::Full), "a vacant slot was put back first");
+}
+
+#[test]
+fn settling_leaves_nothing_to_do() {
+    // Goal: what was put aside costs nobody anything once it is put back. Method: a slot is put aside and put back; the next
+    // that is given back need not settle.
+    let admission = Admission::new(2);
+    let [Entry::Slot(vacant), Entry::Slot(held)] = [admission.enter(false), admission.enter(false)] else {
+        panic!("two slots are free")
+    };
+    admission.put_aside(vacant);
+    assert!(matches!(admission.settle(), Given::Back));
+    assert_eq!(admission.snapshot().running, 1);
+    assert!(matches!(admission.give(held), Given::Back));
+}
+
+#[test]
+fn settling_ends_though_others_put_slots_aside() {
+    // Goal: PROGRESS of who settles: it puts back one more than it found, and leaves the rest to those who put it aside.
+    // Method: before every step, somebody puts a slot aside if none is.
+    let admission = Arc::new(Admission::new(8));
+    let mut held: Vec<_> = std::iter::repeat_with(|| admission.enter(false)).take(8).collect();
+    let others = admission.clone();
+    let mut put_aside = move || {
+        if !others.has_idle_aside()
+            && let Some(Entry::Slot(vacant)) = held.pop()
+        {
+            others.put_aside(vacant);
+        }
+    };
+    put_aside();
+    before_every_step(move |_| put_aside());
+    assert!(matches!(admission.settle(), Given::Back));
+    go_freely();
+    let free =
+        std::iter::repeat_with(|| admission.enter(true)).take_while(|entry| matches!(entry, Entry::Slot(_)));
+    assert_eq!(free.count(), 2);
 }
