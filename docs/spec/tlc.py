@@ -62,6 +62,7 @@ FULL = [
     ('all at once', 'liveness', pool(1, 2, 'running timed timed', close=True, stop=True)),
     ('three cells', 'deadlock', pool(2, 3, 'running running spawn spawn-join')),
     ('a slot aside, a task without end', 'deadlock', pool(2, 3, 'endless try spawn', refusals=2)),
+    ('no thread, a newcomer', 'liveness', pool(2, 3, 'endless spawn spawn', refusals=1)),
     ('no thread beside a worker, in time', 'liveness', pool(2, 2, 'running timed', close=True, stop=True, refusals=1)),
     ('no thread beside a worker, a waiter', 'liveness', pool(2, 2, 'running spawn', 'wait', close=True, refusals=1)),
     ('no thread beside a worker, three slots', 'liveness', pool(3, 2, 'running spawn', close=True, refusals=2)),
