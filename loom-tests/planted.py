@@ -316,6 +316,8 @@ PLANTS = [
       '    pub(crate) fn give(&self, held: Held) -> Given {\n        if self.load().is_short() {\n            let _ = self.settle();\n        }\n')),
     ('refused submitter does not settle', 'WAKE', 'progress:a_refusal_leaves_no_task_waiting_beside_a_free_slot',
      ('submit.rs', '    if line.long {', '    if line.long && false {')),
+    ('settler does not look once more', 'WAIT END', 'no_thread:a_settler_that_puts_a_slot_aside_again_looks_once_more',
+     ('admission.rs', '            left += 1;\n', '')),
     ('surrendered slot lost at a dead position', 'WAKE', 'progress:canceller_against_refused_submitters',
      ('worker.rs', 'None => held = slot,', 'None => return,')),
     ('newcomer does not settle', 'PROGRESS', 'models:slots_aside_are_never_out_of_sight',

@@ -8,8 +8,10 @@ use internals::*;
 mod support;
 
 use std::{
+    cell::RefCell,
     error::Error,
     panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
     sync::{
         Arc, Barrier,
         atomic::{AtomicUsize, Ordering},
@@ -20,9 +22,11 @@ use std::{
 };
 
 use crate::{
-    admission::{Admission, Entry, Given},
+    admission::{Admission, Entry, Given, Waited},
     probe::{before_every_step, go_freely, refusal},
+    slots::Held,
     sync::Deadline,
+    task,
     worker::Crew,
 };
 use support::{eventually, rounds};
@@ -409,4 +413,94 @@ fn settling_ends_though_others_put_slots_aside() {
     let free =
         std::iter::repeat_with(|| admission.enter(true)).take_while(|entry| matches!(entry, Entry::Slot(_)));
     assert_eq!(free.count(), 2);
+}
+
+/// What others do while a thread settles.
+struct Others {
+    crew: Arc<Crew>,
+    /// Of a submitter that was refused a thread.
+    vacant: Option<Held>,
+    /// Of the workers.
+    held: Vec<Held>,
+    waiter: Option<thread::JoinHandle<()>>,
+}
+
+impl Others {
+    /// The next of three things.
+    fn go_on(&mut self, number: usize) {
+        let admission = &self.crew.admission;
+        match number {
+            0 => admission.put_aside(self.vacant.take().unwrap()),
+            1 => {
+                if let Entry::Slot(slot) = admission.enter(false) {
+                    self.held.push(slot);
+                }
+                let crew = self.crew.clone();
+                let waiter = thread::spawn(move || {
+                    let (task, joiner) = task::new(|| ());
+                    match crew.admission.wait_in_line(task, &joiner, Deadline::NEVER, false) {
+                        Waited::Changed(task) => task.run().release(),
+                        waited => assert!(matches!(waited, Waited::Admitted)),
+                    }
+                    joiner.join().unwrap();
+                });
+                eventually("the task waits", || admission.snapshot().waiting == 1 || waiter.is_finished());
+                self.waiter = Some(waiter);
+                self.crew.see_to(admission.settle());
+            }
+            _ => {
+                for held in self.held.drain(..) {
+                    let mut given = admission.give(held);
+                    while let Given::On(slot, position) = given {
+                        if let Some(task) = admission.claim(position) {
+                            task.admit();
+                            task.run().release();
+                        }
+                        given = admission.give(slot);
+                    }
+                    self.crew.see_to(given);
+                }
+                self.waiter.take().unwrap().join().unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_settler_that_puts_a_slot_aside_again_looks_once_more() {
+    // Goal: WAIT, END: no slot lies aside when all calls are over and nothing runs. Method: while a thread settles, others
+    // (1) put a slot aside, (2) take one that has been put back, let a task wait, and settle too, (3) run the task, and give back
+    // what they have: before every three of its steps. Then all slots are free.
+    let triples = (1..).flat_map(|c| (1..=c).flat_map(move |b| (1..=b).map(move |a| [a, b, c])));
+    let mut most = 0;
+    // An interpreter is too slow for all of them.
+    for stops in triples.step_by(if cfg!(miri) { 97 } else { 1 }) {
+        let crew = Arc::new(Crew::new(3, String::new(), None));
+        let [Entry::Slot(first), Entry::Slot(second), Entry::Slot(third)] = [(); 3].map(|()| crew.enter())
+        else {
+            panic!("three slots are free")
+        };
+        crew.admission.put_aside(first);
+        let others = Others { crew: crew.clone(), vacant: Some(second), held: vec![third], waiter: None };
+        let others = Rc::new(RefCell::new((others, 0, 0)));
+        let hook = others.clone();
+        before_every_step(move |_| {
+            let (others, steps, done) = &mut *hook.borrow_mut();
+            *steps += 1;
+            while *done < 3 && stops[*done] == *steps {
+                others.go_on(*done);
+                *done += 1;
+            }
+        });
+        crew.see_to(crew.admission.settle());
+        go_freely();
+        let (others, steps, done) = &mut *others.borrow_mut();
+        most = most.max(*steps);
+        (*done..3).for_each(|number| others.go_on(number));
+        assert!(crew.admission.wait(Deadline::after(Duration::ZERO)), "a slot is left aside: {stops:?}");
+        if stops[0] > most {
+            break;
+        }
+    }
+    assert!(most > 10, "{most} steps");
 }
