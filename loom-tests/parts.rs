@@ -1,4 +1,4 @@
-//! Each part alone, explored to the end where that ends in seconds, else within a bound.
+//! Each part alone, explored to the end where that ends soon, else within a bound.
 
 use std::time::Duration;
 

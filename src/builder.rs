@@ -41,7 +41,7 @@ impl Builder {
     }
 
     /// The size of the threads' stacks in bytes. Default: std's. A size that the operating system cannot
-    /// give shows when a task is spawned, as [`TrySpawnError::Os`](crate::TrySpawnError::Os).
+    /// give shows when a task is spawned: as [`TrySpawnError::Os`](crate::TrySpawnError::Os), or as the panic of `spawn`.
     pub fn stack_size(mut self, bytes: usize) -> Builder {
         self.stack_size = Some(bytes);
         self

@@ -63,8 +63,8 @@ impl<T> JoinHandle<T> {
     /// As [`join`](JoinHandle::join), but gives the handle back if the task has not finished within `timeout`.
     ///
     /// Blocks for at most about `timeout`; for ever with [`Duration::MAX`]. After [`Pool::wait`] has returned
-    /// it gives the result at once, even with a timeout of zero. It does not wait for the permit: FREE is
-    /// promised by `join` alone.
+    /// it gives the result at once, even with a timeout of zero. It need not wait for the permit, if the task was finished
+    /// before the call: FREE is promised by `join` alone.
     ///
     /// # Errors
     /// The handle, if the time is up first.

@@ -74,7 +74,7 @@ impl Pool {
     /// (FIFO). Inside one of the pool's own tasks it never blocks: on a full pool it runs `f` itself, before
     /// it returns, on the permit of the task that called it (NEST).
     ///
-    /// While the operating system refuses threads, it waits for one of the existing workers.
+    /// If the operating system refuses a thread while workers exist, it waits for one of them.
     ///
     /// # Panics
     /// If the pool is closed, or if the operating system refuses a thread and there is no worker at all. The
@@ -104,7 +104,7 @@ impl Pool {
         }
     }
 
-    /// Runs `f` on a worker if a permit is free. Never blocks (but a first task has to start its thread).
+    /// Runs `f` on a worker if a permit is free. Never blocks; where the free permit has no thread yet, it starts one.
     ///
     /// # Errors
     /// [`Full`](TrySpawnError::Full), [`Closed`](TrySpawnError::Closed) or [`Os`](TrySpawnError::Os), each
@@ -161,8 +161,8 @@ impl Pool {
     /// at once. Every task spawned before the call is then finished, and what it did is visible.
     ///
     /// # Panics
-    /// Inside one of the pool's own tasks, which would wait for itself; and in the destructor of a thread-local of its
-    /// worker, where a panic ends the process.
+    /// Inside one of the pool's own tasks, which would wait for itself; and in the destructor of a thread-local of one of
+    /// its workers, where a panic ends the process.
     ///
     /// ```
     /// # admit::__model(|| {

@@ -9,7 +9,7 @@ thread keeps it. So it holds in all states that can be reached, however many thr
 they run. Each condition is one SMT-LIB text that z3 and cvc5 both have to confirm. `unknown` is a failure.
 
 proof_word.py     the word as 64 bits: every transition of src/word.rs is its row of transitions.tsv
-proof_counts.py   counts, quiescence, the end: MAX, WAIT, CLOSE
+proof_counts.py   counts, quiescence, the end: MAX, WAIT, END
 proof_stack.py    the tagged stack of free slots, step by step: WORD-1, no slot lost or owned twice
 proof_queue.py    the queue, step by step, with laps and holes: WAKE, ONCE, RING-1, RING-2, RING-3, FIFO
 proof_aside.py    slots set aside where threads are refused: MAX, no slot left there for good

@@ -1,4 +1,4 @@
-"""Counts, quiescence and the end, for every `max` and any number of threads: MAX, WAIT, CLOSE.
+"""Counts, quiescence and the end, for every `max` and any number of threads: MAX, WAIT, END.
 
 The word is its row of transitions.tsv: numbers, and a step for each row, by whoever may. Threads that push and pop
 appear only as counts; those that wait for quiescence one by one. Each advance of the wave owes a notification,

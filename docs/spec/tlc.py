@@ -42,7 +42,7 @@ def pool(max, cells, submitters, waiters='', **more):
 # A worker stopped for a lap (INHERIT) needs two slots and three more submitters, too many states to go through to
 # the end here: only the bug `noseal` gets so far. protocol_search.py goes through them.
 # A worker that goes on, a submitter refused beside it and another that queues up are more than a million states: there
-# only the bugs get so far, `once` as far as 600,000.
+# only the bugs get so far, `once` as far as 900,000.
 CFG = pool(1, 2, 'spawn-join! timed', close=True)
 CFG_R = pool(1, 3, 'spawn spawn', refusals=1)
 QUICK = [

@@ -6,9 +6,9 @@
 //! | [`ALL_RMW`] | loads and stores become RMWs | `loom-tests/check.rs`: closes loom's hole |
 //! | `ADMIT_WEAKEN` | one ordering in the sources is replaced | `loom-tests/orderings.py` |
 //! | [`trace`](crate::trace) | every change of the word and the ring is checked against the table | models, schedules |
-//! | [`before_every_step`] | what the test likes; it may stop the thread | `tests/progress.rs` |
+//! | [`before_every_step`] | what the test likes; it may stop the thread | `tests/progress.rs`, `no_thread.rs` |
 //! | [`disturb`] | delays, weak CASes that fail and sleeps that end for nothing | `tests/disturbed.rs`, models |
-//! | [`refusal`] | the operating system refuses threads | `tests/no_thread.rs`, models |
+//! | [`refusal`] | the operating system refuses threads | `tests/no_thread.rs`, `progress.rs`, `disturbed.rs`, `schedules.rs`, models |
 
 use std::{
     cell::{Cell, RefCell, UnsafeCell},
