@@ -178,18 +178,21 @@ fn task_result_reaches_the_joiner() {
     });
 }
 
+/// What a task makes of a counted value is dropped once, while it runs and its joiner `leaves`.
+fn dropped_once<T: Send + 'static>(makes: fn(std::sync::Arc<()>) -> T, leaves: fn(Joiner<T>)) {
+    let value = std::sync::Arc::new(());
+    let inside = value.clone();
+    let (runner, joiner) = task::new(move || makes(inside));
+    let worker = thread::spawn(move || runner.run().release());
+    leaves(joiner);
+    worker.join().unwrap();
+    assert_eq!(std::sync::Arc::strong_count(&value), 1);
+}
+
 #[test]
 fn task_result_is_dropped_once_whoever_leaves_first() {
     // Goal: ONCE for the result. Method: run and release beside the drop of the handle, with a counted value.
-    check("task: detach", "ONCE", TO_THE_END, || {
-        let value = std::sync::Arc::new(());
-        let inside = value.clone();
-        let (runner, joiner) = task::new(move || inside);
-        let worker = thread::spawn(move || runner.run().release());
-        drop(joiner);
-        worker.join().unwrap();
-        assert_eq!(std::sync::Arc::strong_count(&value), 1);
-    });
+    check("task: detach", "ONCE", TO_THE_END, || dropped_once(|value| value, drop));
 }
 
 #[test]
@@ -224,16 +227,13 @@ fn task_result_nobody_waits_for_any_more_is_dropped_once() {
     // Goal: ONCE for a result whose joiner has given up. Method: a deadline that may pass at any moment, then the drop of
     // the handle; a counted value.
     check("task: join_timeout, drop", "ONCE RESULT", TO_THE_END, || {
-        let value = std::sync::Arc::new(());
-        let inside = value.clone();
-        let (runner, joiner) = task::new(move || inside);
-        let worker = thread::spawn(move || runner.run().release());
-        match joiner.join_until(soon()) {
-            Ok(result) => drop(result.unwrap()),
-            Err(joiner) => drop(joiner),
-        }
-        worker.join().unwrap();
-        assert_eq!(std::sync::Arc::strong_count(&value), 1);
+        dropped_once(
+            |value| value,
+            |joiner| match joiner.join_until(soon()) {
+                Ok(result) => drop(result.unwrap()),
+                Err(joiner) => drop(joiner),
+            },
+        );
     });
 }
 
@@ -241,13 +241,7 @@ fn task_result_nobody_waits_for_any_more_is_dropped_once() {
 fn task_panic_nobody_asks_for_is_dropped_once() {
     // Goal: ONCE for a panic's payload. Method: run and release beside the drop of the handle, with a counted payload.
     check("task: panic, detach", "ONCE PANIC", TO_THE_END, || {
-        let value = std::sync::Arc::new(());
-        let inside = value.clone();
-        let (runner, joiner) = task::new(move || -> u32 { std::panic::resume_unwind(Box::new(inside)) });
-        let worker = thread::spawn(move || runner.run().release());
-        drop(joiner);
-        worker.join().unwrap();
-        assert_eq!(std::sync::Arc::strong_count(&value), 1);
+        dropped_once(|value| -> u32 { std::panic::resume_unwind(Box::new(value)) }, drop);
     });
 }
 

@@ -31,6 +31,14 @@ use crate::{
 };
 use support::{eventually, rounds};
 
+/// All slots of a pool that has not been used, in the caller's hands.
+fn all_slots<const MAX: usize>(admission: &Admission) -> [Held; MAX] {
+    [(); MAX].map(|()| match admission.enter(false) {
+        Entry::Slot(held) => held,
+        _ => panic!("{MAX} slots are free"),
+    })
+}
+
 /// Every slot of `pool` is there and can run a task, all at once.
 fn all_slots_are_there(pool: &Pool) {
     refusal::set(|| false);
@@ -348,9 +356,7 @@ fn a_worker_that_finds_nothing_waiting_puts_back_what_lies_aside() {
     // nothing more is done; the only worker gives its own back, and both are free.
     let crew = Crew::new(2, String::new(), None);
     let admission = &crew.admission;
-    let [Entry::Slot(vacant), Entry::Slot(held)] = [admission.enter(false), admission.enter(false)] else {
-        panic!("two slots are free")
-    };
+    let [vacant, held] = all_slots(admission);
     admission.put_aside(vacant);
     let snapshot = admission.snapshot();
     assert_eq!((snapshot.running, snapshot.waiting), (1, 0));
@@ -366,9 +372,7 @@ fn a_worker_gives_its_own_slot_back_before_those_that_lie_aside() {
     // back and has done no more: whoever comes now finds that one. (Of those aside, popped in between, it could get
     // none with a thread, and make the worker settle once more: so they could go round for ever.)
     let admission = Admission::new(2);
-    let [Entry::Slot(vacant), Entry::Slot(held)] = [admission.enter(false), admission.enter(false)] else {
-        panic!("two slots are free")
-    };
+    let [vacant, held] = all_slots(&admission);
     admission.put_aside(vacant);
     let own = held.into_number();
     // SAFETY: passed on by the line above.
@@ -383,9 +387,7 @@ fn settling_leaves_nothing_to_do() {
     // Goal: what was put aside costs nobody anything once it is put back. Method: a slot is put aside and put back; the next
     // that is given back need not settle.
     let admission = Admission::new(2);
-    let [Entry::Slot(vacant), Entry::Slot(held)] = [admission.enter(false), admission.enter(false)] else {
-        panic!("two slots are free")
-    };
+    let [vacant, held] = all_slots(&admission);
     admission.put_aside(vacant);
     assert!(matches!(admission.settle(), Given::Back));
     assert_eq!(admission.snapshot().running, 1);
@@ -397,11 +399,11 @@ fn settling_ends_though_others_put_slots_aside() {
     // Goal: PROGRESS of who settles: it puts back one more than it found, and leaves the rest to those who put it aside.
     // Method: before every step, somebody puts a slot aside if none is.
     let admission = Arc::new(Admission::new(8));
-    let mut held: Vec<_> = std::iter::repeat_with(|| admission.enter(false)).take(8).collect();
+    let mut held = Vec::from(all_slots::<8>(&admission));
     let others = admission.clone();
     let mut put_aside = move || {
         if !others.has_idle_aside()
-            && let Some(Entry::Slot(vacant)) = held.pop()
+            && let Some(vacant) = held.pop()
         {
             others.put_aside(vacant);
         }
@@ -423,15 +425,18 @@ struct Others {
     /// Of the workers.
     held: Vec<Held>,
     waiter: Option<thread::JoinHandle<()>>,
+    /// How many of the three things are done.
+    done: usize,
 }
 
 impl Others {
     /// The next of three things.
-    fn go_on(&mut self, number: usize) {
+    fn go_on(&mut self) {
         let admission = &self.crew.admission;
-        match number {
-            0 => admission.put_aside(self.vacant.take().unwrap()),
-            1 => {
+        self.done += 1;
+        match self.done {
+            1 => admission.put_aside(self.vacant.take().unwrap()),
+            2 => {
                 if let Entry::Slot(slot) = admission.enter(false) {
                     self.held.push(slot);
                 }
@@ -476,27 +481,26 @@ fn a_settler_that_puts_a_slot_aside_again_looks_once_more() {
     // An interpreter is too slow for all of them.
     for stops in triples.step_by(if cfg!(miri) { 97 } else { 1 }) {
         let crew = Arc::new(Crew::new(3, String::new(), None));
-        let [Entry::Slot(first), Entry::Slot(second), Entry::Slot(third)] = [(); 3].map(|()| crew.enter())
-        else {
-            panic!("three slots are free")
-        };
+        let [first, second, third] = all_slots(&crew.admission);
         crew.admission.put_aside(first);
-        let others = Others { crew: crew.clone(), vacant: Some(second), held: vec![third], waiter: None };
-        let others = Rc::new(RefCell::new((others, 0, 0)));
+        let others =
+            Others { crew: crew.clone(), vacant: Some(second), held: vec![third], waiter: None, done: 0 };
+        let others = Rc::new(RefCell::new((others, 0)));
         let hook = others.clone();
         before_every_step(move |_| {
-            let (others, steps, done) = &mut *hook.borrow_mut();
+            let (others, steps) = &mut *hook.borrow_mut();
             *steps += 1;
-            while *done < 3 && stops[*done] == *steps {
-                others.go_on(*done);
-                *done += 1;
+            while stops.get(others.done) == Some(&*steps) {
+                others.go_on();
             }
         });
         crew.see_to(crew.admission.settle());
         go_freely();
-        let (others, steps, done) = &mut *others.borrow_mut();
+        let (others, steps) = &mut *others.borrow_mut();
         most = most.max(*steps);
-        (*done..3).for_each(|number| others.go_on(number));
+        while others.done < stops.len() {
+            others.go_on();
+        }
         assert!(crew.admission.wait(Deadline::after(Duration::ZERO)), "a slot is left aside: {stops:?}");
         if stops[0] > most {
             break;

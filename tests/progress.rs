@@ -581,6 +581,7 @@ fn start_worker_with(world: &Arc<World>, last: fn(&Arc<World>)) {
     runs.await_up("the worker that is to be stopped runs");
 }
 
+/// Submits a task that says when it runs, and whose worker is counted from its end on.
 fn submit_counted(world: &Arc<World>, runs: &Flag, last: fn(&Arc<World>)) {
     let (own, started) = (world.clone(), runs.clone());
     let handle = world.submit(Way::Spawn, move || {
@@ -610,7 +611,6 @@ fn start_worker_that_settles(world: &Arc<World>) {
             }
         });
         submit_counted(&own, &started, |_| ());
-        disarm();
     });
     world.companions.lock().unwrap().push(submitter);
     waits.await_up("the refused submitter waits in line");

@@ -74,6 +74,11 @@ def orderings():
     return table(['where', 'operation', 'ordering of', 'weakened', 'killed by'], body)
 
 
+def mutants():
+    body = rows('mutants.tsv')
+    return table(['file', 'mutants', 'caught', 'timeout', 'unviable', 'missed'], body)
+
+
 PARTS = {
     'matrix': matrix,
     'spec': lambda: details(['proof', 'tlc', 'search']),
@@ -85,6 +90,7 @@ PARTS = {
     'tests': lambda: details(['test', 'coverage']),
     'plants': lambda: details(['plants']),
     'orderings': orderings,
+    'mutants': mutants,
 }
 path = os.path.join(ROOT, 'docs/TESTING.md')
 old = new = open(path).read()
