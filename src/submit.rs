@@ -98,7 +98,8 @@ fn admit<T>(crew: &Arc<Crew>, entry: Entry, task: Runner, joiner: &Joiner<T>, pa
         }
         entry = crew.admission.enter(line.refused.is_some());
     };
-    if line.long {
+    // Who was bounced goes on with a slot, and settles when the call ends: not with that slot in hand.
+    if line.long && !matches!(outcome, Outcome::Bounced(_)) {
         crew.see_to(crew.admission.settle());
         Crew::try_again(crew);
     }

@@ -618,25 +618,78 @@ fn start_worker_that_settles(world: &Arc<World>) {
     runs.await_up("the occupant's worker has its task");
 }
 
+/// Starts a submitter that does not wait, and returns once it has a slot and asks for a thread; `refused` says what it hears
+/// the first time, and then it is refused. It calls `then` when its call has returned.
+fn start_asking(
+    world: &Arc<World>,
+    task: impl FnOnce() + Send + 'static,
+    refused: impl FnOnce() -> bool + Send + 'static,
+    then: impl FnOnce() + Send + 'static,
+) {
+    let (own, asks) = (world.clone(), Flag::new());
+    let asked = asks.clone();
+    let submitter = thread::spawn(move || {
+        let mut first = Some(refused);
+        refusal::set(move || {
+            asked.raise();
+            first.take().is_none_or(|refused| refused())
+        });
+        // Accepted all the same, if there is a worker by then.
+        let handle = own.submit(Way::Try, task);
+        own.keep(handle);
+        then();
+    });
+    asks.await_up("the submitter has a slot, and asks for a thread");
+    world.companions.lock().unwrap().push(submitter);
+}
+
 /// Fills the pool with submitters that ask for threads, and are refused them when the thread that is stopped stands still.
 fn start_submitters_to_be_refused(world: &Arc<World>) {
     for _ in 0..world.role.max {
-        let (own, asks) = (world.clone(), Flag::new());
-        let asked = asks.clone();
-        let submitter = thread::spawn(move || {
-            let brake = own.brake.clone();
-            refusal::set(move || {
-                asked.raise();
-                brake.wait_until(|seen| seen.stopped.is_some() || seen.ended);
-                true
-            });
-            // Accepted all the same, if there is a worker by then.
-            let handle = own.submit(Way::Spawn, || ());
-            own.keep(handle);
-        });
-        asks.await_up("the submitter has a slot, and asks for a thread");
-        world.companions.lock().unwrap().push(submitter);
+        let brake = world.brake.clone();
+        let refused = move || {
+            brake.wait_until(|seen| seen.stopped.is_some() || seen.ended);
+            true
+        };
+        start_asking(world, || (), refused, || ());
     }
+}
+
+/// Fills a pool of three with submitters that ask for threads. When the thread that is to be stopped waits in line, the first
+/// of them is refused, and sees that there is no worker; then the second gets one, and the third, refused as well, puts its
+/// slot aside; then the first gives its slot on, to the one that waits, and stands still itself before it settles.
+fn start_submitters_to_bounce(world: &Arc<World>) {
+    let (looked, has_worker, aside) = (Flag::new(), Flag::new(), Flag::new());
+    let brake = world.brake.clone();
+    let (looks, lies_aside) = (looked.clone(), aside.clone());
+    let refused = move || {
+        brake.wait_until(|seen| seen.slept || seen.stopped.is_some() || seen.ended);
+        let (looked, aside, mut steps, mut bounced) = (looks, lies_aside, 0, false);
+        before_every_step(move |step| {
+            steps += 1;
+            bounced |= step.at.file().ends_with("src/task.rs");
+            // The first step was the look.
+            if steps == 2 {
+                looked.raise();
+                aside.await_up("the third submitter has put its slot aside");
+            } else if bounced && step.at.file().ends_with("src/admission.rs") {
+                brake.wait_until(|seen| seen.released);
+            }
+        });
+        true
+    };
+    start_asking(world, || (), refused, || ());
+    let (gate, has) = (world.gate.clone(), has_worker.clone());
+    let refused = move || {
+        looked.await_up("the first submitter has looked for workers");
+        false
+    };
+    start_asking(world, move || gate.pass(), refused, move || has.raise());
+    let refused = move || {
+        has_worker.await_up("the second submitter has a worker");
+        true
+    };
+    start_asking(world, || (), refused, move || aside.raise());
 }
 
 fn let_go(world: &Arc<World>) {
@@ -863,6 +916,9 @@ roles! {
         closes: true,
         act: tries,
         event: Some(pool_closes_and_ends),
+    }
+    bounced_submitter, "It holds back the slot that comes with its closure, and puts back what lies aside afterwards.": {
+        name: "submitter, bounced", max: 3, held: 1, act: spawns, asleep: |_| (), prepare: start_submitters_to_bounce,
     }
     refused_submitter_in_line, "As above, and others pass it while it waits.": {
         name: "submitter, refused, waits and settles", max: 3, occupants: 1, held: 1, refused: true, act: spawns,

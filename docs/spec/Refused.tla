@@ -374,8 +374,7 @@ S_Wake(s) ==
     /\ UNCHANGED <<word, stack, cell, task, mail, ticket, worker, waiter,
                    closer, runs, aside, counted, refusals, denied, way>>
 
-\* It finds itself bounced: this round of its call ends as every long way does;
-\* then it makes a new task, and has a slot in hand.
+\* It finds itself bounced: it makes a new task, and has a slot in hand.
 S_Bounced(s) ==
     /\ Idle(S(s)) /\ sub[s].pc = "look" /\ Bounced(s)
     /\ task' = [task EXCEPT ![s].status = "made", ![s].asleep = FALSE]
@@ -383,9 +382,8 @@ S_Bounced(s) ==
                            ![s].pos = 0, ![s].saw = "made", ![s].late = FALSE,
                            ![s].refused = FALSE]
     /\ way'  = [way EXCEPT ![s] = [NoWay EXCEPT !.sure = TRUE]]
-    /\ Go(S(s), "leave")
     /\ UNCHANGED <<word, stack, cell, mail, ticket, worker, waiter, closer, runs,
-                   aside, counted, refusals, denied>>
+                   aside, counted, refusals, denied, errand>>
 
 (* try_again: the last that a submitter does on the long way, for those who  *)
 (* queued up while it, or another, held a slot that it had no thread for.    *)
@@ -553,11 +551,11 @@ HeldSlots ==
                                    /\ ~ Idle(t) \/ errand[t].settles
              \/ \E s \in Submitters : stopped = S(s) /\ sub[s].refused}
 
-\* Not counting what a settler carries: PROTOCOL.md says that it may hold that too.
+\* Not counting what a worker carries that settles: PROTOCOL.md says that it may hold that too.
 HELDR == /\ Cardinality(HeldR) <= 2
          /\ Cardinality({x \in HeldSlots :
                           /\ \A i \in DOMAIN aside : aside[i] # x
-                          /\ \A t \in Threads : errand[t].slot # x}) <= 1
+                          /\ \A y \in Slots : errand[W(y)].slot # x}) <= 1
 
 HoldsSlotR == HeldSlots # {}
 
