@@ -1,7 +1,9 @@
 //! The run: a fresh process for each pool, cell and round, in turns.
 //!
-//! Within a round the pools of a cell follow each other, and from round to round the order turns around and another one
-//! is first, so that what changes on the machine meanwhile, and what the one before leaves behind, meets all of them alike.
+//! A round goes through all cells of a setting, and the rounds through the whole time that the setting takes: how far its cores
+//! are from each other, say, changes on a virtual machine from one minute to the next, and is to meet all cells alike. Within a
+//! round the pools of a cell follow each other, and from round to round the order turns around and another one is first, so that
+//! what the one before leaves behind meets all of them alike, too.
 //! What other processes used is told for a round as a whole, since the kernel counts it in hundredths of a second.
 
 use crate::{
@@ -46,21 +48,23 @@ pub(crate) fn measure(quick: bool, parts: &[String]) -> Result<(), Box<dyn Error
         if complete { Box::new(fs::File::create(&unfinished)?) } else { Box::new(io::stdout()) };
     writeln!(out, "{}", machine(quick, parts, &steps))?;
 
-    let mut run = Run { programs, expected, start: Instant::now(), failures: Vec::new() };
-    let mut done = Duration::ZERO;
-    let mut busy = None;
-    for step in &steps {
-        if step.setting == Setting::Busy {
-            busy.get_or_insert_with(|| Busy::start(&run.programs[""]));
+    let mut run =
+        Run { programs, expected, start: Instant::now(), done: Duration::ZERO, failures: BTreeMap::new() };
+    for steps in steps.chunk_by(|one, next| one.setting == next.setting) {
+        let busy = (steps[0].setting == Setting::Busy).then(|| Busy::start(&run.programs[""]));
+        let rounds = steps.iter().map(Step::rounds).max().unwrap_or(0);
+        for round in 0..rounds {
+            run.report(steps[0].setting, round, rounds);
+            for step in steps {
+                run.round(step, round, rounds, busy.as_ref(), &mut out)?;
+            }
+            out.flush()?;
         }
-        run.report(step, done);
-        run.step(step, busy.as_ref(), &mut out)?;
-        done += step.takes();
     }
-    out.flush()?;
     eprintln!("{:.1} minutes", run.start.elapsed().as_secs_f64() / 60.0);
     if !run.failures.is_empty() {
-        return Err(format!("{} failed:\n{}", run.failures.len(), run.failures.join("\n")).into());
+        let list = run.failures.iter().map(|(name, failure)| format!("{name}: {failure}"));
+        return Err(format!("{} failed:\n{}", run.failures.len(), list.collect::<Vec<_>>().join("\n")).into());
     }
     if complete {
         let results = package.join("../../docs/bench/results.jsonl");
@@ -119,59 +123,68 @@ struct Run {
     programs: BTreeMap<&'static str, PathBuf>,
     expected: Duration,
     start: Instant,
-    failures: Vec<String>,
+    /// What was expected of what has been measured.
+    done: Duration,
+    /// Who failed, and how. It has no more turns.
+    failures: BTreeMap<String, String>,
 }
 
 impl Run {
     /// How far the run has come.
-    fn report(&self, step: &Step, done: Duration) {
-        let percent = 100.0 * done.as_secs_f64() / self.expected.as_secs_f64();
+    fn report(&self, setting: Setting, round: usize, rounds: usize) {
+        let percent = 100.0 * self.done.as_secs_f64() / self.expected.as_secs_f64();
         let seconds = self.start.elapsed().as_secs();
-        let (setting, pools) = (step.setting.name(), step.entrants.len());
-        eprintln!("{percent:3.0} % {seconds:4} s  {setting}/{}, {pools} in turns", step.cell);
+        eprintln!("{percent:3.0} % {seconds:4} s  {}, round {} of {rounds}", setting.name(), round + 1);
     }
 
-    /// Measures all rounds of one cell and writes their lines.
-    fn step(&mut self, step: &Step, busy: Option<&Busy>, out: &mut dyn Write) -> io::Result<()> {
-        let mut failed = Vec::new();
-        for round in 0..step.rounds() {
-            let mut turns: Vec<_> = step.entrants.iter().filter(|entrant| round < entrant.rounds).collect();
-            let first = round % turns.len();
-            turns.rotate_left(first);
-            if round % 2 == 1 {
-                turns.reverse();
+    /// Measures one round of one cell and writes its lines.
+    fn round(
+        &mut self,
+        step: &Step,
+        round: usize,
+        rounds: usize,
+        busy: Option<&Busy>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let mut turns: Vec<_> =
+            step.entrants.iter().filter(|entrant| entrant.has_turn(round, rounds)).collect();
+        if turns.is_empty() {
+            return Ok(());
+        }
+        let first = round % turns.len();
+        turns.rotate_left(first);
+        if round % 2 == 1 {
+            turns.reverse();
+        }
+        let ours = || {
+            let own = Usage::own().cpu + Usage::children().cpu;
+            own + busy.map_or(Duration::ZERO, Busy::cpu)
+        };
+        let (machine, before) = (Machine::now(), ours());
+        let mut lines = Vec::new();
+        for entrant in turns {
+            self.done += step.cell.takes(step.effort);
+            let name = format!("{}/{}/{}", step.setting.name(), step.cell, entrant.name);
+            if self.failures.contains_key(&name) {
+                continue;
             }
-            let ours = || {
-                let own = Usage::own().cpu + Usage::children().cpu;
-                own + busy.map_or(Duration::ZERO, Busy::cpu)
-            };
-            let (machine, before) = (Machine::now(), ours());
-            let mut lines = Vec::new();
-            for entrant in turns {
-                if failed.contains(&entrant.name) {
-                    continue;
+            match self.child(step, entrant) {
+                Ok(measured) => lines.push(line(step, entrant, round, measured)),
+                Err(failure) => {
+                    eprintln!("FAILED {name}: {failure}");
+                    self.failures.insert(name, failure);
                 }
-                match self.child(step, entrant) {
-                    Ok(measured) => lines.push(line(step, entrant, round, measured)),
-                    Err(failure) => {
-                        let failure =
-                            format!("{}/{}/{}: {failure}", step.setting.name(), step.cell, entrant.name);
-                        eprintln!("FAILED {failure}");
-                        self.failures.push(failure);
-                        failed.push(entrant.name);
-                    }
-                }
-            }
-            let (foreign, steal) = Machine::now().shares_since(machine, ours() - before);
-            for mut line in lines {
-                let extra = line.shift_remove("extra");
-                line.insert("foreign".into(), rounded(foreign));
-                line.insert("steal".into(), rounded(steal));
-                line.extend(extra.map(|extra| ("extra".to_owned(), extra)));
-                writeln!(out, "{}", Value::Object(line))?;
             }
         }
-        out.flush()
+        let (foreign, steal) = Machine::now().shares_since(machine, ours() - before);
+        for mut line in lines {
+            let extra = line.shift_remove("extra");
+            line.insert("foreign".into(), rounded(foreign));
+            line.insert("steal".into(), rounded(steal));
+            line.extend(extra.map(|extra| ("extra".to_owned(), extra)));
+            writeln!(out, "{}", Value::Object(line))?;
+        }
+        Ok(())
     }
 
     /// Runs one measurement in a process of its own.

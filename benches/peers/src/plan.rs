@@ -45,6 +45,14 @@ pub(crate) struct Entrant {
     pub(crate) rounds: usize,
 }
 
+impl Entrant {
+    /// Whether it takes part in this one of so many rounds. Its own are spread over all of them.
+    pub(crate) fn has_turn(&self, round: usize, of: usize) -> bool {
+        let before = |round: usize| round * self.rounds / of;
+        before(round) < before(round + 1)
+    }
+}
+
 /// One cell in one setting, and all who take turns there.
 pub(crate) struct Step {
     pub(crate) setting: Setting,
