@@ -8,7 +8,8 @@
 //! 2. **Turns**: it gives way before each look, so that the thread it waits for can have this very core, for which
 //!    a sleep and a wake-up would pay too much. How many turns is for each thread to find out ([`Eagerness`]):
 //!    twice as many as the last answer took; half as many as before if none came, down to none.
-//! 3. It sleeps.
+//! 3. It sleeps. If that is over sooner than the most turns would have been, some would have been the better choice, and it takes a
+//!    few the next time.
 //!
 //! Who looked in vain has little hope the next time, and leaves out what only hope can pay for: of the bare looks, if no
 //! answer came during them; of the turns, if it slept. But two threads that both sleep would never learn how near they
@@ -17,8 +18,8 @@
 //!
 //! Whoever comes back from giving way only after most of a time slice shares the core with threads that have work to do,
 //! strangers or workers with long tasks. A sleep costs less than that; so from then on, for a hundred times as long, the
-//! thread spends its turns with bare looks, and fewer of them, since others want the core. One percent is thus the most
-//! that giving way can cost.
+//! thread spends its turns with bare looks, and only a few of them, whatever it has learned, since others want the core. One
+//! percent is thus the most that giving way can cost.
 //!
 //! Turns serve two threads on one core so well that they hide an idle core: the scheduler places a thread that wakes up, and
 //! hardly ever one that gives way. So after some hundreds of turns a thread sleeps although it could hope for more, and
@@ -37,8 +38,11 @@ pub(crate) const LOOKING: bool = !EXPLORED;
 /// Bare looks before the first turn: 1.6 µs where one takes 27 ns.
 const BARE: u32 = 60;
 
-/// The most turns, 0.4 µs each.
+/// The most turns of one wait.
 const TURNS: u32 = 150;
+
+/// About how long one takes.
+const A_TURN: Duration = Duration::from_nanos(400);
 
 /// Turns after which a thread sleeps rather than take more, if there is a second core: half a percent more for a task of a microsecond, 2 % for one of five.
 const STINT: u32 = 256;
@@ -46,15 +50,18 @@ const STINT: u32 = 256;
 /// Bare looks instead of giving way once: about as long.
 const LOOKS_A_TURN: u32 = 15;
 
-/// What a thread takes in hope where its turns are bare looks: about as long as the system calls that an answer spares.
-const BARE_TURNS: u32 = 20;
+/// A few turns, about as long as the system calls that an answer spares: what a new thread begins with, what a short sleep teaches,
+/// and the most where turns are bare looks.
+const FEW: u32 = 20;
 
 /// Bare looks of a submitter for a worker that comes back, 11 µs: for as long as one takes to wake up and run a short task. If
 /// none comes the tasks are long, and worth one more thread at work.
 const RETURN: u32 = 400;
 
-/// How many looks for a worker in vain cost no hope yet: as many as may pass while the first workers wake up.
+/// How many looks for a worker in vain cost no hope yet: as many as may pass while the first workers wake up; and fewer where
+/// others want the core.
 const PATIENCE: u32 = 8;
+const PATIENCE_ALONE: u32 = 2;
 
 /// On a single core, how many workers are to have a task before a submitter gives way rather than wake one more. The more have,
 /// the fewer times it gives way for each; the fewer, the sooner the first of them runs.
@@ -93,6 +100,28 @@ fn take_turns(seen: &impl Fn() -> bool) -> bool {
     })
 }
 
+/// A sleep, from its beginning until the answer is there.
+pub(crate) struct Sleep {
+    /// If it is over before that, the most turns would have been longer.
+    long: Option<Deadline>,
+}
+
+impl Sleep {
+    pub(crate) fn begin() -> Sleep {
+        let most = || EAGERNESS.with(|own| own.get().most());
+        Sleep { long: LOOKING.then(|| Deadline::after(A_TURN * most())) }
+    }
+
+    pub(crate) fn end(self) {
+        if self.long.is_some_and(|long| !long.has_passed()) {
+            EAGERNESS.with(|own| {
+                let eagerness = own.get();
+                own.set(Eagerness { turns: eagerness.turns.max(FEW), in_vain: InVain(0), ..eagerness });
+            });
+        }
+    }
+}
+
 /// Looks until `seen` holds, or about as long as it takes to wake a thread, unless a worker is `there` already. That is an
 /// answer, too: whoever has woken one worker after the other looks again. Gives way only on a single core, once enough are
 /// `at_work`: where there are more cores, tasks would take turns that could run at once.
@@ -100,7 +129,9 @@ pub(crate) fn for_a_worker(there: bool, at_work: usize, seen: impl Fn() -> bool)
     if there {
         RETURNS.with(|own| own.set(InVain(0)));
     } else if cores() > 1 {
-        RETURNS.with(|own| watch_in_hope(own, PATIENCE, RETURN, &seen));
+        let alone = EAGERNESS.with(|own| own.get().is_alone());
+        let patience = if alone { PATIENCE_ALONE } else { PATIENCE };
+        RETURNS.with(|own| watch_in_hope(own, patience, RETURN, &seen));
     } else if at_work >= CROWD {
         EAGERNESS.with(|own| {
             let mut eagerness = own.get();
@@ -138,7 +169,7 @@ thread_local! {
     /// Turns.
     #[allow(clippy::missing_const_for_thread_local)]
     static EAGERNESS: Cell<Eagerness> =
-        Cell::new(Eagerness { turns: BARE_TURNS, stint: 0, in_vain: InVain(0), alone: None });
+        Cell::new(Eagerness { turns: FEW, stint: 0, in_vain: InVain(0), alone: None });
 
     /// Looks for a worker that comes back.
     #[allow(clippy::missing_const_for_thread_local)]
@@ -174,17 +205,19 @@ struct Eagerness {
 impl Eagerness {
     /// Takes its turns; whether there was an answer.
     fn look(&mut self, seen: &impl Fn() -> bool) -> bool {
-        let turns = match (self.in_vain.hopes(0), self.is_alone()) {
-            (false, _) => self.turns,
-            (true, true) => self.turns.max(BARE_TURNS),
-            (true, false) if self.in_vain.0 == 0 => self.turns,
-            (true, false) => TURNS,
-        };
+        let most = self.most();
+        let despite = self.in_vain.0 > 0 && self.in_vain.hopes(0);
+        let turns = if despite { most } else { self.turns.min(most) };
         let taken = (1..=turns).find(|_| self.turn(seen));
         self.turns = taken.map_or(self.turns / 2, |taken| (2 * taken + 1).min(TURNS));
         self.stint = taken.map_or(0, |taken| self.stint.saturating_add(taken));
         self.in_vain = self.in_vain.and(taken.is_some());
         taken.is_some()
+    }
+
+    /// The most turns of one wait.
+    fn most(&self) -> u32 {
+        if self.is_alone() { FEW } else { TURNS }
     }
 
     fn is_alone(&self) -> bool {

@@ -9,7 +9,7 @@
 //! Before it sleeps a thread looks at its word for a while ([`crate::look`]).
 
 use crate::{
-    look,
+    look::{self, Sleep},
     sync::{Deadline, Futex, Ordering},
 };
 
@@ -27,11 +27,15 @@ pub(crate) fn sleep_until(futex: &Futex, deadline: Deadline, done: impl Fn(u32) 
     // A guess; the word itself comes with the first CAS that fails.
     let mut value = 0;
     debug_assert!(!done(value), "a word that is 0 has an answer");
+    let sleep = Sleep::begin();
     loop {
         // Relaxed: the bit carries no data; being an RMW it keeps the word's release sequences whole. Acquire [SIGNAL] on
         // failure: as above.
         match futex.word().compare_exchange(value, value | ASLEEP, Ordering::Relaxed, Ordering::Acquire) {
-            Err(now) if done(now) => return Some(now),
+            Err(now) if done(now) => {
+                sleep.end();
+                return Some(now);
+            }
             Err(now) => value = now,
             Ok(_) if futex.sleep(value | ASLEEP, deadline) => {}
             Ok(_) => {

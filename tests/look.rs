@@ -287,6 +287,71 @@ fn a_thread_that_gives_way_sleeps_now_and_then_where_it_could_be_moved() {
     .unwrap();
 }
 
+/// As `in_vain`, with a sleep of this many microseconds.
+fn sleeps_for(micros: u64) -> Wait {
+    let wait = wait(|_| false);
+    let sleep = look::Sleep::begin();
+    MACHINE.with(|machine| machine.pass(Duration::from_micros(micros)));
+    sleep.end();
+    wait
+}
+
+#[test]
+fn a_short_sleep_teaches_a_few_turns() {
+    // Goal: two threads that wake each other soon find out that they need not sleep. Method: waits in vain until no turns are
+    // left, then long sleeps, and short ones.
+    let first = in_vain();
+    for _ in 0..40 {
+        in_vain();
+    }
+    assert_eq!(sleeps_for(300).turns, 0);
+    assert_eq!(sleeps_for(5).turns, 0);
+    assert_eq!(wait(|so_far| so_far.turns == 1).turns, 1);
+    // Who has been answered since then needs no lesson.
+    assert_eq!(in_vain().turns, 3);
+    for _ in 0..40 {
+        in_vain();
+    }
+    sleeps_for(30);
+    let lesson = in_vain();
+    assert_eq!(lesson.turns, first.turns);
+    assert!(in_vain().turns > lesson.turns, "and it hopes for more");
+}
+
+/// Loses a time slice by giving way, so that turns are bare looks for a while.
+fn loses_a_slice() {
+    giving_way_costs(SLICE);
+    assert!((0..2048).any(|_| in_vain().turns == 1));
+    giving_way_costs(TURN);
+}
+
+#[test]
+fn beside_strangers_no_wait_takes_more_than_a_few_looks() {
+    // Goal: others that want the core are not kept from it. Method: answers after the most turns; then a slice is lost, and whatever
+    // answers come late, or sleeps are short, no wait is longer than a new thread's first.
+    let few = in_vain();
+    for turns in 1..100 {
+        wait(|so_far| so_far.turns == turns);
+    }
+    assert!(in_vain().turns > 100);
+    loses_a_slice();
+    let most = (0..100).map(|n| if n % 2 == 0 { sleeps_for(5) } else { wait(|so_far| so_far.spins >= 300) });
+    let most = most.map(|wait| (wait.turns, wait.spins)).max().unwrap();
+    assert_eq!(most.0, 0);
+    assert!(most.1 > 250 && most.1 <= few.spins + 15 * few.turns, "{most:?} and {few:?}");
+    for _ in 0..40 {
+        in_vain();
+    }
+    sleeps_for(30);
+    assert_eq!(
+        in_vain(),
+        Wait { answered: false, ..NOTHING },
+        "not even a short sleep would have been spared"
+    );
+    sleeps_for(5);
+    assert!(in_vain().spins > 0);
+}
+
 /// Looks for a worker that does not come back.
 fn for_a_worker(there: bool, at_work: usize) -> Wait {
     spent(|_| {
@@ -321,6 +386,18 @@ fn a_submitter_looks_for_workers_that_come_back() {
         assert!(look.spins == 7 || look.spins == 0, "{look:?}");
     }
     assert_eq!(for_a_worker(false, 1).spins, long);
+}
+
+#[test]
+fn beside_strangers_a_submitter_has_less_patience() {
+    // Goal: as above. Method: looks in vain for workers, before and after a slice is lost.
+    let patience = || {
+        for_a_worker(true, 1);
+        (0..).take_while(|_| for_a_worker(false, 1).spins > 0).count()
+    };
+    let before = patience();
+    loses_a_slice();
+    assert!((1..before / 2).contains(&patience()), "{before}");
 }
 
 #[test]
