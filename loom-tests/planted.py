@@ -97,7 +97,7 @@ PLANTS = [
     ('signal looked at relaxed', 'WAKE', 'models:sleeper_is_woken',
      ('park.rs', 'return Some(futex.word().load(Ordering::Acquire));', 'return Some(futex.word().load(Ordering::Relaxed));')),
     ('no second look before sleeping', 'WAKE', 'models:sleeper_is_woken',
-     ('park.rs', '            Err(now) if done(now) => return Some(now),\n', '')),
+     ('park.rs', 'Err(now) if done(now) => {', 'Err(now) if false && done(now) => {')),
     ('wake-up taken for the answer', 'WAKE', 'models:sleeper_is_woken',
      ('park.rs', 'Ok(_) if futex.sleep(value | ASLEEP, deadline) => {}',
       'Ok(_) if futex.sleep(value | ASLEEP, deadline) => return Some(value),')),
