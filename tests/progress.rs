@@ -634,7 +634,7 @@ fn start_asking(
             asked.raise();
             first.take().is_none_or(|refused| refused())
         });
-        // Accepted all the same, if there is a worker by then.
+        // None if it was refused, whether there is a worker by then or not.
         let handle = own.submit(Way::Try, task);
         own.keep(handle);
         then();
