@@ -3,7 +3,7 @@
 
 usage: loom-tests/plants.py [quick | PART OF A NAME ...]
 Prints a line of evidence for each plant and fails if one survives, does not apply, or does not compile. `quick`
-tries one in seventeen, and of the others looks whether they apply and their killer exists."""
+tries one in seventeen, by its name, and of the others looks whether they apply and their killer exists."""
 import glob
 import os
 import re
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 from planted import PLANTS
 
@@ -92,8 +93,8 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         tree = os.path.join(tmp, 'admit')
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns('target', '.git'))
-        for number, (name, guarantees, killer, *edits) in enumerate(wanted):
-            only_look = quick and number % 17
+        for name, guarantees, killer, *edits in wanted:
+            only_look = quick and zlib.crc32(name.encode()) % 17
             start, how = time.time(), None
             try:
                 texts = edited(edits)

@@ -49,6 +49,7 @@ mod park;
 mod pool;
 mod queue;
 mod slots;
+mod strangers;
 mod submit;
 mod sync;
 mod task;

@@ -16,10 +16,8 @@
 //! are; so after the 1st, 2nd, 4th, 8th ... time in vain a thread hopes again, and takes as many turns as it ever does, for about
 //! as long as the dearest wake-up.
 //!
-//! Whoever comes back from giving way only after most of a time slice shares the core with threads that have work to do,
-//! strangers or workers with long tasks. A sleep costs less than that; so from then on, for a hundred times as long, the
-//! thread spends its turns with bare looks, and only a few of them, whatever it has learned, since others want the core. One
-//! percent is thus the most that giving way can cost.
+//! Where strangers want the cores, giving way costs a time slice (module `strangers`). A sleep costs less than that; so
+//! turns are bare looks there, and only a few of them, whatever has been learned, since others want the core.
 //!
 //! Turns serve two threads on one core so well that they hide an idle core: the scheduler places a thread that wakes up, and
 //! hardly ever one that gives way. So after some hundreds of turns a thread sleeps although it could hope for more, and
@@ -29,7 +27,10 @@
 
 use std::{cell::Cell, time::Duration};
 
-use crate::sync::{Deadline, EXPLORED, cores, glances, spin_loop, thread_local, yield_now};
+use crate::{
+    strangers,
+    sync::{Deadline, EXPLORED, cores, glances, spin_loop, thread_local},
+};
 
 /// Whether to look for as long as it pays. Where schedules are explored each look is one schedule more, and all after the
 /// first find nothing new.
@@ -55,23 +56,18 @@ const LOOKS_A_TURN: u32 = 15;
 const FEW: u32 = 20;
 
 /// Bare looks of a submitter for a worker that comes back, 11 µs: for as long as one takes to wake up and run a short task. If
-/// none comes the tasks are long, and worth one more thread at work.
+/// none comes the tasks are long, and worth one more thread at work. Where others want the core, no longer than waking it costs.
 const RETURN: u32 = 400;
+const RETURN_APART: u32 = 100;
 
 /// How many looks for a worker in vain cost no hope yet: as many as may pass while the first workers wake up; and fewer where
 /// others want the core.
 const PATIENCE: u32 = 8;
-const PATIENCE_ALONE: u32 = 2;
+const PATIENCE_APART: u32 = 2;
 
 /// On a single core, how many workers are to have a task before a submitter gives way rather than wake one more. The more have,
 /// the fewer times it gives way for each; the fewer, the sooner the first of them runs.
 const CROWD: usize = 8;
-
-/// Most of a time slice.
-const SLICE: Duration = Duration::from_millis(2);
-
-/// How long a thread does not give way after that has cost it a time slice.
-const ALONE: Duration = Duration::from_millis(300);
 
 /// Looks until `seen` holds, or for as long as it pays; whether it held.
 pub(crate) fn for_an_answer(seen: impl Fn() -> bool) -> bool {
@@ -108,7 +104,6 @@ pub(crate) struct Sleep {
 
 impl Sleep {
     pub(crate) fn begin() -> Sleep {
-        let most = || EAGERNESS.with(|own| own.get().most());
         Sleep { long: LOOKING.then(|| Deadline::after(A_TURN * most())) }
     }
 
@@ -129,15 +124,11 @@ pub(crate) fn for_a_worker(there: bool, at_work: usize, seen: impl Fn() -> bool)
     if there {
         RETURNS.with(|own| own.set(InVain(0)));
     } else if cores() > 1 {
-        let alone = EAGERNESS.with(|own| own.get().is_alone());
-        let patience = if alone { PATIENCE_ALONE } else { PATIENCE };
-        RETURNS.with(|own| watch_in_hope(own, patience, RETURN, &seen));
+        let (patience, looks) =
+            if strangers::are_there() { (PATIENCE_APART, RETURN_APART) } else { (PATIENCE, RETURN) };
+        RETURNS.with(|own| watch_in_hope(own, patience, looks, &seen));
     } else if at_work >= CROWD {
-        EAGERNESS.with(|own| {
-            let mut eagerness = own.get();
-            eagerness.turn(&seen);
-            own.set(eagerness);
-        });
+        turn(&seen);
     }
 }
 
@@ -169,7 +160,7 @@ thread_local! {
     /// Turns.
     #[allow(clippy::missing_const_for_thread_local)]
     static EAGERNESS: Cell<Eagerness> =
-        Cell::new(Eagerness { turns: FEW, stint: 0, in_vain: InVain(0), alone: None });
+        Cell::new(Eagerness { turns: FEW, stint: 0, in_vain: InVain(0) });
 
     /// Looks for a worker that comes back.
     #[allow(clippy::missing_const_for_thread_local)]
@@ -198,42 +189,32 @@ struct Eagerness {
     /// Turns since it last slept.
     stint: u32,
     in_vain: InVain,
-    /// Until then it does not give way.
-    alone: Option<Deadline>,
 }
 
 impl Eagerness {
     /// Takes its turns; whether there was an answer.
     fn look(&mut self, seen: &impl Fn() -> bool) -> bool {
-        let most = self.most();
+        let most = most();
         let despite = self.in_vain.0 > 0 && self.in_vain.hopes(0);
         let turns = if despite { most } else { self.turns.min(most) };
-        let taken = (1..=turns).find(|_| self.turn(seen));
+        let taken = (1..=turns).find(|_| turn(seen));
         self.turns = taken.map_or(self.turns / 2, |taken| (2 * taken + 1).min(TURNS));
         self.stint = taken.map_or(0, |taken| self.stint.saturating_add(taken));
         self.in_vain = self.in_vain.and(taken.is_some());
         taken.is_some()
     }
+}
 
-    /// The most turns of one wait.
-    fn most(&self) -> u32 {
-        if self.is_alone() { FEW } else { TURNS }
-    }
+/// The most turns of one wait.
+fn most() -> u32 {
+    if strangers::are_there() { FEW } else { TURNS }
+}
 
-    fn is_alone(&self) -> bool {
-        self.alone.is_some_and(|until| !until.has_passed())
+/// Gives way once, or looks for about as long; whether `seen` holds then.
+fn turn(seen: &impl Fn() -> bool) -> bool {
+    if strangers::are_there() {
+        return watch(LOOKS_A_TURN, seen);
     }
-
-    /// Gives way once, or looks for about as long; whether `seen` holds then.
-    fn turn(&mut self, seen: &impl Fn() -> bool) -> bool {
-        if self.is_alone() {
-            return watch(LOOKS_A_TURN, seen);
-        }
-        let slice = Deadline::after(SLICE);
-        yield_now();
-        if slice.has_passed() {
-            self.alone = Some(Deadline::after(ALONE));
-        }
-        seen()
-    }
+    strangers::give_way();
+    seen()
 }

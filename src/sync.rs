@@ -355,3 +355,12 @@ pub(crate) fn unique() -> u64 {
     // Relaxed: an RMW gives each number once.
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
+
+/// What all threads of this process share; std's, too, for what explains nothing and orders nothing.
+pub(crate) use std::sync::atomic::AtomicU64 as Shared;
+
+/// Milliseconds by the system's clock, which may be set while it runs.
+pub(crate) fn milliseconds() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |time| time.as_millis() as u64)
+}

@@ -32,6 +32,8 @@ pub(crate) mod slots;
 #[cfg(shuttle)]
 #[path = "states.rs"]
 pub(crate) mod states;
+#[path = "../../src/strangers.rs"]
+pub(crate) mod strangers;
 #[path = "../../src/submit.rs"]
 pub(crate) mod submit;
 #[path = "../../src/sync.rs"]

@@ -92,10 +92,12 @@ pub(crate) fn timed(effort: Effort, run: impl Fn(usize) -> Duration) -> Figures 
 }
 
 fn enough(effort: Effort, run: impl Fn(usize) -> Duration) -> usize {
+    let start = Instant::now();
     let mut n = 1;
     let mut time = run(n);
-    while time < effort.time / 6 {
-        n *= 2;
+    // Beside busy processes a first run may take long, and tell nothing of the next ones.
+    while time < effort.time / 6 || start.elapsed() < effort.time / 2 {
+        n = if time < effort.time / 6 { 2 * n } else { n };
         time = run(n);
     }
     let scale = effort.time.as_secs_f64() / time.as_secs_f64();
