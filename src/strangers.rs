@@ -5,32 +5,30 @@
 //! submitter that need not wait, and the worker that serves it, keep their cores for a slice, too; the others of the
 //! pool get theirs back after it, and nothing is lost, since the pool was at work all the time.
 //!
-//! What tells strangers from friends is how giving way went in the whole process. On two cores hundreds to thousands of
-//! cheap turns pass for each slice lost to a friend, with short bursts of fewer; 3 to 110 for each lost to a stranger. So all
-//! threads keep one [`BALANCE`], in which a lost slice weighs as much as [`DEAR`] cheap turns of each core. However many
-//! threads lose the same slice, it counts once.
-//!
-//! From [`MANY`] slices on there are strangers, and no thread gives way for a hundred times as long as a slice. Then
-//! threads try anew, and the first slice that is lost, of which each of them may lose its part, ends that. One percent is
-//! thus the most that giving way costs in the long run.
+//! What tells strangers from friends is how giving way goes in the whole process. Beside strangers each thread takes two or
+//! three cheap turns and loses a slice with the next; among friends dozens to thousands, even if some slices are lost in a
+//! row and each by many threads. So all threads keep one [`BALANCE`], in which a slice that a thread loses weighs as much as
+//! [`DEAR`] cheap turns. When [`IN_A_ROW`] slices have been lost before it came to nothing, there are strangers, and no
+//! thread gives way for a hundred times as long as a slice. Then threads try anew, and the first slice that is lost, of
+//! which each of them may lose its part, ends that. One percent is thus the most that giving way costs in the long run.
 //!
 //! docs/DECISIONS.md has the measurements.
 
 use std::time::Duration;
 
-use crate::sync::{Deadline, Ordering, Shared, cores, milliseconds, yield_now};
+use crate::sync::{Deadline, Ordering, Shared, milliseconds, yield_now};
 
 /// Most of a time slice.
 const SLICE: Duration = Duration::from_millis(2);
 
-/// Cheap turns of each core that weigh as much as a lost slice.
-const DEAR: u64 = 64;
+/// Cheap turns that weigh as much as a slice that one thread has lost.
+const DEAR: u64 = 4;
 
-/// From how many such slices on there are strangers. Friends lose some in a row, too.
-const MANY: u64 = 4;
+/// From how many slices on there are strangers. Those that threads lose at the same time are one.
+const IN_A_ROW: u64 = 10;
 
-/// How many are counted at most, so that strangers who have gone are soon forgotten.
-const MOST: u64 = 8;
+/// The most that is kept of the weight, so that strangers who have gone are soon forgotten.
+const MOST: u64 = 4096;
 
 /// In milliseconds, how long nobody gives way after a lost slice has shown that there are strangers.
 const APART: u64 = 300;
@@ -39,61 +37,67 @@ const APART: u64 = 300;
 /// has overtaken is dropped.
 static BALANCE: Shared = Shared::new(0);
 
-/// When the last slice was lost, in milliseconds; below that, in [`Balance::BITS`], by how many cheap turns lost slices prevail.
+/// Packed into 64 bits.
 #[derive(Clone, Copy)]
-struct Balance(u64);
+struct Balance {
+    /// The cheap turns by which the lost slices prevail.
+    weight: u64,
+    /// The slices in a row.
+    row: u64,
+    /// When the last one was lost: the low 40 bits of its milliseconds.
+    last: u64,
+}
 
 impl Balance {
-    const BITS: u32 = 20;
-
-    fn new(last: u64, weight: u64) -> Balance {
-        Balance((last << Self::BITS) | weight)
-    }
-
-    fn now() -> Balance {
+    fn now() -> (u64, Balance) {
         // Relaxed: see `BALANCE`.
-        Balance(BALANCE.load(Ordering::Relaxed))
+        let bits = BALANCE.load(Ordering::Relaxed);
+        (bits, Balance { weight: bits & 0xffff, row: bits >> 16 & 0xff, last: bits >> 24 })
     }
 
-    fn last(self) -> u64 {
-        self.0 >> Self::BITS
-    }
-
-    fn weight(self) -> u64 {
-        self.0 & ((1 << Self::BITS) - 1)
-    }
-
-    fn becomes(self, other: Balance) {
+    fn replaces(self, old: u64) {
+        let bits = self.last << 24 | self.row << 16 | self.weight;
         // Relaxed: see `BALANCE`.
-        let _ = BALANCE.compare_exchange(self.0, other.0, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = BALANCE.compare_exchange(old, bits, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// After a cheap turn.
+    fn relieved(self) -> Balance {
+        let weight = self.weight.saturating_sub(1);
+        Balance { weight, row: if weight == 0 { 0 } else { self.row }, ..self }
+    }
+
+    /// After a thread has lost a slice, which is counted already if `known`.
+    fn burdened(self, known: bool) -> Balance {
+        let weight = (self.weight + DEAR).min(MOST);
+        if known {
+            return Balance { weight, ..self };
+        }
+        Balance { weight, row: (self.row + 1).min(IN_A_ROW), last: clock() }
     }
 }
 
-/// What a lost slice weighs.
-fn slice() -> u64 {
-    DEAR * u64::from(cores().min(1024))
+/// Milliseconds in 40 bits, which come again after 34 years.
+fn clock() -> u64 {
+    milliseconds() & ((1 << 40) - 1)
 }
 
 /// Whether giving way has cost too much lately. Never blocks.
 pub(crate) fn are_there() -> bool {
-    let balance = Balance::now();
-    // A clock that was set back ends it, at worst.
-    balance.weight() >= MANY * slice() && milliseconds().wrapping_sub(balance.last()) < APART
+    let (_, balance) = Balance::now();
+    // A clock that has been set ends it, at worst.
+    balance.row >= IN_A_ROW && clock().wrapping_sub(balance.last) < APART
 }
 
 /// Gives way once, and enters what it has cost into the balance.
 pub(crate) fn give_way() {
-    let before = Balance::now();
-    let slice_is_over = Deadline::after(SLICE);
+    let (_, before) = Balance::now();
+    let slice = Deadline::after(SLICE);
     yield_now();
-    let now = Balance::now();
-    if !slice_is_over.has_passed() {
-        if now.weight() > 0 {
-            now.becomes(Balance::new(now.last(), now.weight() - 1));
-        }
-    } else if now.last() == before.last() {
-        // Else the slice is counted: another thread has lost it as well.
-        let weight = now.weight() + slice();
-        now.becomes(Balance::new(milliseconds(), weight.min(MOST * slice())));
+    let (bits, balance) = Balance::now();
+    if slice.has_passed() {
+        balance.burdened(balance.last != before.last).replaces(bits);
+    } else if balance.weight > 0 {
+        balance.relieved().replaces(bits);
     }
 }

@@ -286,11 +286,12 @@ fn an_answer_brings_hope_back() {
 
 #[test]
 fn beside_strangers_giving_way_costs_one_percent() {
-    // Goal: who loses time slices sleeps rather than lose more. Method: waits for ten seconds in which each turn costs
-    // a slice, some answered; then strangers go, and turns are cheap again.
+    // Goal: who loses time slices sleeps rather than lose more. Method: slices until it knows, then waits for ten
+    // seconds in which each turn costs a slice, some answered; then strangers go, and turns are cheap again.
     for cores in [1, 2] {
         std::thread::spawn(move || {
             on(cores);
+            assert!(slices_until_strangers(0).unwrap() < 20);
             giving_way_costs(SLICE);
             let start = MACHINE.with(|machine| machine.now.get());
             let seconds = || MACHINE.with(|machine| machine.now.get() - start).as_secs_f64();
@@ -463,11 +464,10 @@ fn on_a_single_core_a_submitter_gives_way_to_a_crowd() {
     // Nor to strangers.
     giving_way_costs(SLICE);
     let lost: u32 = (0..50).map(|_| for_a_worker(false, 100).turns).sum();
-    assert!((2..10).contains(&lost), "{lost}");
+    assert!((2..20).contains(&lost), "{lost}");
 }
 
-/// Gives way often enough to find out whether there are strangers, with that many cheap turns after each lost slice; how
-/// many slices it took.
+/// Loses slices, with that many cheap turns after each, until it has found strangers; how many slices it took.
 fn slices_until_strangers(cheap: u32) -> Option<u32> {
     (1..=100).find(|_| {
         loses_a_slice();
@@ -487,35 +487,37 @@ fn loses_a_slice() {
 #[test]
 fn strangers_are_told_from_friends_by_the_price_of_giving_way() {
     // Goal: slices lost to the pool itself do not count, and strangers are found out soon. Method: slices, with few turns and
-    // with many after each, on machines of every size.
-    for cores in [1, 2, 8, 64, 4096] {
-        std::thread::spawn(move || {
-            on(cores);
-            let cores = cores.min(1024);
-            assert_eq!(slices_until_strangers(100 * cores), None);
-            assert_eq!(slices_until_strangers(0), Some(4));
-        })
-        .join()
-        .unwrap();
-        std::thread::spawn(move || {
-            on(cores);
-            assert!(slices_until_strangers(30 * cores.min(1024)).unwrap() < 10);
-        })
-        .join()
-        .unwrap();
-    }
+    // with more after each.
+    assert_eq!(slices_until_strangers(5), None);
+    assert_eq!(slices_until_strangers(3), Some(10));
 }
 
 #[test]
 fn a_slice_is_lost_once_however_many_threads_lose_it() {
     // Goal: a crowd that waits for one friend is not a crowd of strangers. Method: another thread gives way, too, while this
     // one does, and comes back first.
-    for _ in 1..4 {
+    let two_lose_a_slice = || {
         MACHINE.with(|machine| machine.meanwhile.set(loses_a_slice));
         loses_a_slice();
+    };
+    for _ in 1..10 {
+        two_lose_a_slice();
         assert!(!strangers::are_there());
     }
-    loses_a_slice();
+    two_lose_a_slice();
+    assert!(strangers::are_there());
+}
+
+#[test]
+fn a_slice_weighs_as_much_as_threads_have_lost_it() {
+    // Goal: many threads beside strangers take many turns, too. Method: two lose each slice; turns that are too few for two are too many
+    // for one.
+    for _ in 1..=10 {
+        assert!(!strangers::are_there());
+        MACHINE.with(|machine| machine.meanwhile.set(loses_a_slice));
+        loses_a_slice();
+        (0..7).for_each(|_| strangers::give_way());
+    }
     assert!(strangers::are_there());
 }
 
@@ -524,7 +526,7 @@ fn strangers_who_have_gone_are_forgotten() {
     // Goal: what was found out is found out anew: it ends, begins again with the next lost slice, and after some
     // thousand cheap turns is forgotten.
     let long = Duration::from_millis(299);
-    for _ in 0..100 {
+    for _ in 0..10_000 {
         loses_a_slice();
     }
     for _ in 0..10 {
@@ -538,8 +540,8 @@ fn strangers_who_have_gone_are_forgotten() {
         loses_a_slice();
     }
     MACHINE.with(|machine| machine.pass(long * 2));
-    (0..1024).for_each(|_| strangers::give_way());
-    assert_eq!(slices_until_strangers(0), Some(4));
+    (0..5000).for_each(|_| strangers::give_way());
+    assert_eq!(slices_until_strangers(0), Some(10));
 }
 
 #[test]
