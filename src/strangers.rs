@@ -5,8 +5,8 @@
 //! submitter that need not wait, and the worker that serves it, keep their cores for a slice, too; the others of the
 //! pool get theirs back after it, and nothing is lost, since the pool was at work all the time.
 //!
-//! What tells strangers from friends is how giving way goes in the whole process. Beside strangers each thread takes two or
-//! three cheap turns and loses a slice with the next; among friends dozens to thousands, even if some slices are lost in a
+//! What tells strangers from friends is how giving way goes in the whole process. Beside strangers each thread takes one or
+//! two cheap turns and loses a slice with the next; among friends dozens to thousands, even if some slices are lost in a
 //! row and each by many threads. So all threads keep one [`BALANCE`], in which a slice that a thread loses weighs as much as
 //! [`DEAR`] cheap turns. When [`IN_A_ROW`] slices have been lost before it came to nothing, there are strangers, and no
 //! thread gives way for a hundred times as long as a slice. Then threads try anew, and the first slice that is lost, of
