@@ -44,7 +44,7 @@ struct Balance {
     weight: u64,
     /// The slices in a row.
     row: u64,
-    /// When the last one was lost: the low 40 bits of its milliseconds.
+    /// When the last one was lost, in milliseconds: 40 bits, enough for 34 years.
     last: u64,
 }
 
@@ -73,20 +73,14 @@ impl Balance {
         if known {
             return Balance { weight, ..self };
         }
-        Balance { weight, row: (self.row + 1).min(IN_A_ROW), last: clock() }
+        Balance { weight, row: (self.row + 1).min(IN_A_ROW), last: milliseconds() }
     }
-}
-
-/// Milliseconds in 40 bits, which come again after 34 years.
-fn clock() -> u64 {
-    milliseconds() & ((1 << 40) - 1)
 }
 
 /// Whether giving way has cost too much lately. Never blocks.
 pub(crate) fn are_there() -> bool {
     let (_, balance) = Balance::now();
-    // A clock that has been set ends it, at worst.
-    balance.row >= IN_A_ROW && clock().wrapping_sub(balance.last) < APART
+    balance.row >= IN_A_ROW && milliseconds().saturating_sub(balance.last) < APART
 }
 
 /// Gives way once, and enters what it has cost into the balance.

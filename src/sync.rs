@@ -359,8 +359,9 @@ pub(crate) fn unique() -> u64 {
 /// What all threads of this process share; std's, too, for what explains nothing and orders nothing.
 pub(crate) use std::sync::atomic::AtomicU64 as Shared;
 
-/// Milliseconds by the system's clock, which may be set while it runs.
+/// Milliseconds since this was first asked. That first time threads may have to wait for each other, and at no other; so
+/// whoever makes a pool asks.
 pub(crate) fn milliseconds() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |time| time.as_millis() as u64)
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed().as_millis() as u64
 }

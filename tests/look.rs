@@ -45,7 +45,7 @@ mod sync {
     }
 
     pub(crate) fn milliseconds() -> u64 {
-        MACHINE.with(|machine| machine.now.get().as_millis() as u64 + machine.set_by.get())
+        MACHINE.with(|machine| machine.now.get().as_millis() as u64)
     }
 
     /// Shared by all threads of a machine, which are the one that tests.
@@ -99,8 +99,6 @@ struct Machine {
     /// What all threads share, and what another one does while this one gives way the next time.
     shared: Cell<u64>,
     meanwhile: Cell<fn()>,
-    /// By how many milliseconds the system's clock has been set forward.
-    set_by: Cell<u64>,
 }
 
 std::thread_local! {
@@ -113,7 +111,6 @@ std::thread_local! {
             spins: Cell::new(0),
             shared: Cell::new(0),
             meanwhile: Cell::new(nothing),
-            set_by: Cell::new(1_000_000),
         }
     };
 }
@@ -542,16 +539,4 @@ fn strangers_who_have_gone_are_forgotten() {
     MACHINE.with(|machine| machine.pass(long * 2));
     (0..5000).for_each(|_| strangers::give_way());
     assert_eq!(slices_until_strangers(0), Some(10));
-}
-
-#[test]
-fn a_clock_that_is_set_ends_nothing_but_the_time_apart() {
-    // Goal: no wrong clock keeps threads from giving way, or from finding out. Method: it is set back and forth.
-    for hours in [2, 0, 1, 5] {
-        meets_strangers();
-        MACHINE.with(|machine| machine.set_by.set(hours * 3_600_000));
-        assert!(!strangers::are_there());
-        loses_a_slice();
-        assert!(strangers::are_there());
-    }
 }
