@@ -356,7 +356,7 @@ pub(crate) fn unique() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// What all threads of this process share; std's, too, for what explains nothing and orders nothing.
+/// What all threads of this process share whatever their pool; std's also under loom: it orders nothing, and models nothing.
 pub(crate) use std::sync::atomic::AtomicU64 as Shared;
 
 /// Milliseconds since this was first asked. That first time threads may have to wait for each other, and at no other; so
