@@ -37,7 +37,7 @@ use crate::{
 pub(crate) const LOOKING: bool = !EXPLORED;
 
 /// Bare looks before the first turn: 1.6 µs where one takes 27 ns.
-const BARE: u32 = 60;
+const BARE: Looks = Looks { most: 60, pauses: 1 };
 
 /// The most turns of one wait.
 const TURNS: u32 = 150;
@@ -49,16 +49,20 @@ const A_TURN: Duration = Duration::from_nanos(400);
 const STINT: u32 = 256;
 
 /// Bare looks instead of giving way once: about as long.
-const LOOKS_A_TURN: u32 = 15;
+const INSTEAD: Looks = Looks { most: 15, pauses: 1 };
 
 /// A few turns, about as long as the system calls that an answer spares: what a new thread begins with, what a short sleep teaches,
 /// and the most where turns are bare looks.
 const FEW: u32 = 20;
 
+/// What a short sleep teaches there: one answer in five comes then, and within two or three turns.
+const FEWER: u32 = 6;
+
 /// Bare looks of a submitter for a worker that comes back, 11 µs: for as long as one takes to wake up and run a short task. If
 /// none comes the tasks are long, and worth one more thread at work. Where others want the core, no longer than waking it costs.
-const RETURN: u32 = 400;
-const RETURN_APART: u32 = 100;
+/// They are far apart because a worker comes back by writing to what is looked at, and each look takes that from its core.
+const RETURN: Looks = Looks { most: 130, pauses: 3 };
+const RETURN_APART: Looks = Looks { most: 33, pauses: 3 };
 
 /// How many looks for a worker in vain cost no hope yet: as many as may pass while the first workers wake up; and fewer where
 /// others want the core.
@@ -109,10 +113,7 @@ impl Sleep {
 
     pub(crate) fn end(self) {
         if self.long.is_some_and(|long| !long.has_passed()) {
-            EAGERNESS.with(|own| {
-                let eagerness = own.get();
-                own.set(Eagerness { turns: eagerness.turns.max(FEW), in_vain: InVain(0), ..eagerness });
-            });
+            EAGERNESS.with(|own| own.set(own.get().taught()));
         }
     }
 }
@@ -133,22 +134,10 @@ pub(crate) fn for_a_worker(there: bool, at_work: usize, seen: impl Fn() -> bool)
 }
 
 /// Bare looks, if `in_vain` leaves hope; whether `seen` held.
-fn watch_in_hope(in_vain: &Cell<InVain>, patience: u32, looks: u32, seen: &impl Fn() -> bool) -> bool {
-    let answered = in_vain.get().hopes(patience) && watch(looks, seen);
+fn watch_in_hope(in_vain: &Cell<InVain>, patience: u32, looks: Looks, seen: &impl Fn() -> bool) -> bool {
+    let answered = in_vain.get().hopes(patience) && looks.answered(seen);
     in_vain.set(in_vain.get().and(answered));
     answered
-}
-
-/// Some bare looks; none on a single core, where nobody could answer meanwhile.
-fn watch(looks: u32, seen: &impl Fn() -> bool) -> bool {
-    let looks = if cores() > 1 { looks } else { 0 };
-    (0..looks).any(|_| {
-        let answered = seen();
-        if !answered {
-            spin_loop();
-        }
-        answered
-    })
 }
 
 thread_local! {
@@ -165,6 +154,25 @@ thread_local! {
     /// Looks for a worker that comes back.
     #[allow(clippy::missing_const_for_thread_local)]
     static RETURNS: Cell<InVain> = Cell::new(InVain(0));
+}
+
+/// Bare looks of one kind.
+#[derive(Clone, Copy)]
+struct Looks {
+    most: u32,
+    /// Before each, since the last one has just found nothing.
+    pauses: u32,
+}
+
+impl Looks {
+    /// Whether `seen` held at one of them. None are taken on a single core, where nobody could answer meanwhile.
+    fn answered(self, seen: &impl Fn() -> bool) -> bool {
+        let most = if cores() > 1 { self.most } else { 0 };
+        (0..most).any(|_| {
+            (0..self.pauses).for_each(|_| spin_loop());
+            seen()
+        })
+    }
 }
 
 /// How many looks of one kind were in vain since the last answer to them.
@@ -203,6 +211,15 @@ impl Eagerness {
         self.in_vain = self.in_vain.and(taken.is_some());
         taken.is_some()
     }
+
+    /// After a short sleep.
+    fn taught(self) -> Eagerness {
+        if strangers::are_there() {
+            Eagerness { turns: self.turns.max(FEWER), ..self }
+        } else {
+            Eagerness { turns: self.turns.max(FEW), in_vain: InVain(0), ..self }
+        }
+    }
 }
 
 /// The most turns of one wait.
@@ -213,7 +230,7 @@ fn most() -> u32 {
 /// Gives way once, or looks for about as long; whether `seen` holds then.
 fn turn(seen: &impl Fn() -> bool) -> bool {
     if strangers::are_there() {
-        return watch(LOOKS_A_TURN, seen);
+        return INSTEAD.answered(seen);
     }
     strangers::give_way();
     seen()

@@ -390,8 +390,25 @@ fn beside_strangers_no_wait_takes_more_than_a_few_looks() {
         Wait { answered: false, ..NOTHING },
         "not even a short sleep would have been spared"
     );
-    sleeps_for(5);
-    assert!(in_vain().spins > 0);
+}
+
+#[test]
+fn beside_strangers_a_short_sleep_teaches_less() {
+    // Goal: as above, where few sleeps are worth sparing. Method: the same sleep, after as many waits in vain, without strangers and
+    // with them; what the next two waits take.
+    let lesson = || {
+        for _ in 0..40 {
+            in_vain();
+        }
+        sleeps_for(5);
+        [in_vain(), in_vain()]
+    };
+    let before = lesson();
+    meets_strangers();
+    let beside = lesson();
+    assert!(before[0].turns < before[1].turns, "it hopes for more");
+    assert!(beside[0].spins > 0 && beside[0].spins < 15 * before[0].turns / 2, "{before:?} {beside:?}");
+    assert!(beside[1].spins < beside[0].spins, "and there it does not: {beside:?}");
 }
 
 /// Looks for a worker that does not come back.
@@ -422,12 +439,31 @@ fn a_submitter_looks_for_workers_that_come_back() {
     }
     for _ in 0..40 {
         let look = spent(|so_far| {
-            look::for_a_worker(false, 1, || so_far().spins == 7);
+            look::for_a_worker(false, 1, || so_far().spins == 9);
             true
         });
-        assert!(look.spins == 7 || look.spins == 0, "{look:?}");
+        assert!(look.spins == 9 || look.spins == 0, "{look:?}");
     }
     assert_eq!(for_a_worker(false, 1).spins, long);
+}
+
+#[test]
+fn looks_for_a_worker_are_further_apart_than_those_for_an_answer() {
+    // Goal: who comes back writes to what is looked at, and is not kept from it. Method: the looks of one wait of each kind.
+    let pauses = |look: &dyn Fn(&Cell<u32>)| {
+        let looks = Cell::new(0);
+        let spent = spent(|_| {
+            look(&looks);
+            false
+        });
+        f64::from(spent.spins) / f64::from(looks.get())
+    };
+    let seen = |looks: &Cell<u32>| {
+        looks.set(looks.get() + 1);
+        false
+    };
+    assert_eq!(pauses(&|looks| look::for_a_worker(false, 1, || seen(looks))), 3.0);
+    assert!(pauses(&|looks| assert!(!look::for_an_answer(|| seen(looks)))) <= 1.0);
 }
 
 #[test]

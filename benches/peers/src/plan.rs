@@ -111,11 +111,13 @@ fn rounds(setting: Setting, kind: Kind, group: Group) -> usize {
         (Kind::BlockedInSpawn | Kind::BlockedInWait | Kind::BlockedInJoin | Kind::Idle, ..) => 3,
         (_, Setting::Free, Group::Unbounded) | (_, _, Group::Curve) => 5,
         // Short, and decided by how the threads meet.
-        (Kind::RoundTrip | Kind::Rested, Setting::Free, Group::Admit | Group::Mutex | Group::Floor) => 21,
+        (Kind::RoundTrip, Setting::Free, Group::Admit | Group::Mutex | Group::Floor) => 21,
+        // Decided by how soon a core wakes up.
+        (Kind::Rested, Setting::Free, Group::Admit | Group::Mutex) => 41,
         (_, Setting::Free, Group::Admit | Group::Mutex | Group::Floor) => 11,
         (_, Setting::Free, Group::Same) => 7,
         // Decided by whose time slice ends when.
-        (Kind::Batch, Setting::Busy, Group::Admit | Group::Mutex) => 9,
+        (Kind::Batch, Setting::Busy, Group::Admit | Group::Mutex) => 21,
         (_, Setting::Busy, Group::Admit | Group::Mutex) => 5,
         _ => 3,
     }
