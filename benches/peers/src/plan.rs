@@ -77,14 +77,11 @@ impl Step {
 pub(crate) fn plan(quick: bool, parts: &[String]) -> Vec<Step> {
     let mut steps = Vec::new();
     for setting in Setting::ALL {
-        // Beside a busy process a measurement has to last for many time slices.
-        let millis = match setting {
-            _ if quick => 2,
-            Setting::Busy => 120,
-            _ => 60,
-        };
-        let effort = Effort { quick, time: Duration::from_millis(millis) };
         for cell in cells(setting, quick) {
+            let effort = Effort {
+                quick,
+                time: if quick { Duration::from_millis(2) } else { time(setting, cell.kind) },
+            };
             let entrants = entrants(setting, cell).into_iter().filter(|entrant| {
                 let name = format!("{}/{cell}/{}", setting.name(), entrant.name);
                 parts.iter().all(|part| name.contains(part))
@@ -100,6 +97,18 @@ pub(crate) fn plan(quick: bool, parts: &[String]) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// How long a measurement lasts.
+fn time(setting: Setting, kind: Kind) -> Duration {
+    Duration::from_millis(match (setting, kind) {
+        (Setting::Free, _) => 60,
+        // So that what happens once, when it begins and ends, weighs little.
+        (Setting::Pinned, _) => 120,
+        // For many time slices, and some dozens of batches.
+        (Setting::Busy, Kind::Batch) => 240,
+        (Setting::Busy, _) => 120,
+    })
 }
 
 /// Odd, so that the median is one of the measured values.
