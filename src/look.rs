@@ -55,7 +55,7 @@ const INSTEAD: Looks = Looks { most: 15, pauses: 1 };
 /// and the most where turns are bare looks.
 const FEW: u32 = 20;
 
-/// What a short sleep teaches there: one answer in five comes then, and within two or three turns.
+/// What a short sleep teaches there. Of the waits that take bare turns one in five is answered, after two to five of them.
 const FEWER: u32 = 6;
 
 /// Bare looks of a submitter for a worker that comes back, 11 µs: for as long as one takes to wake up and run a short task. If
