@@ -62,7 +62,7 @@ const FEWER: u32 = 6;
 /// none comes the tasks are long, and worth one more thread at work. Where others want the core, no longer than waking it costs.
 /// They are far apart because a worker comes back by writing to what is looked at, and each look takes that from its core.
 const RETURN: Looks = Looks { most: 130, pauses: 3 };
-const RETURN_APART: Looks = Looks { most: 33, pauses: 3 };
+const RETURN_APART: Looks = Looks { most: 33, ..RETURN };
 
 /// How many looks for a worker in vain cost no hope yet: as many as may pass while the first workers wake up; and fewer where
 /// others want the core.

@@ -105,7 +105,7 @@ const PORTION: usize = 32;
 pub(crate) fn empty<V: Variant>(pool: &V, submitters: usize, tasks: usize) -> Duration {
     let line = Barrier::new(submitters);
     let (taken, submitting) = (AtomicUsize::new(0), AtomicUsize::new(submitters));
-    let submit = |_| {
+    let submit = || {
         line.wait();
         let start = Instant::now();
         // Relaxed: only the number counts.
@@ -282,10 +282,9 @@ pub(crate) fn fairness<V: Variant>(pool: &V, submitters: usize, period: Duration
 }
 
 /// Runs `f` on `threads` threads at once and returns what each returned.
-fn on_threads<T: Send>(threads: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
+fn on_threads<T: Send>(threads: usize, f: impl Fn() -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
-        let f = &f;
-        let threads: Vec<_> = (0..threads).map(|i| scope.spawn(move || f(i))).collect();
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(&f)).collect();
         threads.into_iter().map(|thread| thread.join().expect("no pool panics")).collect()
     })
 }
